@@ -1,0 +1,220 @@
+/* The style-transfer engine: VGG19 features, Gram and content losses, their gradient by the image, and the
+ * optimisers that move the image (Gatys, Ecker, Bethge: "Image Style Transfer Using Convolutional Neural
+ * Networks", CVPR 2016).
+ *
+ * Layout: activations are NHWC float32 (height x width x channels, N = 1). The network's input x is height x
+ * width x 3, x = (rgb/255 - mean) / std * input_scale with the constants of the weights file. Determinism:
+ * every result is bit-identical for the same input and options, whatever the number of threads. Ownership:
+ * *_create makes an object that *_destroy frees; *_destroy accepts NULL.
+ */
+#ifndef NST_ENGINE_H
+#define NST_ENGINE_H
+
+#include "nst/picture.h"
+#include "nst/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Threads
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* A fixed group of threads that share loops. One caller at a time. */
+typedef struct nst_team nst_team;
+
+/* Makes a team of `threads` (1..256) including the calling thread, so threads - 1 are started; those run at
+ * `niceness` (0..19, setpriority(2) of that thread alone). NST_INVALID, NST_NO_MEMORY, NST_IO. */
+nst_status nst_team_create(int threads, int niceness, nst_team **out, nst_error *err);
+void nst_team_destroy(nst_team *team);
+int nst_team_threads(const nst_team *team);
+
+/* ---- Weights
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* VGG19 conv1_1..conv5_1 (Simonyan & Zisserman 2014, configuration E), ready for the kernels. Immutable once
+ * loaded: any number of threads may share it. */
+typedef struct nst_weights nst_weights;
+
+typedef struct nst_weights_info {
+  char sha256[65]; /* of the whole file, lower-case hexadecimal */
+  size_t file_bytes;
+  size_t parameters; /* filters and biases together */
+  int tensors;       /* used ones */
+  char dtype[16];    /* of the filters: "F16", "F32" or "mixed" */
+  float mean[3], std[3], input_scale;
+} nst_weights_info;
+
+/* Reads a safetensors file with torchvision's names (features.N.weight OIHW, features.N.bias; N = 0, 2, 5, 7,
+ * 10, 12, 14, 16, 19, 21, 23, 25, 28), F32 or F16, further tensors ignored. "__metadata__" may hold "mean",
+ * "std" and "input_scale" (JSON in strings); ImageNet's mean and std and 255 where absent. The file is mapped
+ * and validated before anything is used: header size (at most 1 MiB), JSON, shapes, dtypes, offsets inside
+ * the file, not overlapping and without holes, no NaN or infinity. NST_NOT_FOUND, NST_IO, NST_CORRUPT (with
+ * what is wrong, naming the tensor), NST_NO_MEMORY. */
+nst_status nst_weights_load(const char *path, nst_weights **out, nst_error *err);
+void nst_weights_destroy(nst_weights *weights);
+const nst_weights_info *nst_weights_get_info(const nst_weights *weights);
+
+/* ---- The objective: loss and gradient as functions of the image
+ * -------------------------------------------------- */
+
+enum { NST_MAX_LOSSES = 8, NST_MAX_STYLES = 16, NST_MIN_SIDE = 16 /* pixels: relu5_1 has stride 16 */ };
+
+typedef enum nst_pooling { NST_POOLING_MAX, NST_POOLING_AVG } nst_pooling;
+
+typedef struct nst_objective_options {
+  double content_weight; /* c, at least 0; the reference: 1 */
+  double style_weight;   /* multiplies each 1000/n^2, at least 0; the reference: 1 */
+  nst_pooling pooling;   /* 2x2, stride 2, a last odd row or column is dropped; the reference: max */
+} nst_objective_options;
+
+typedef struct nst_layer_loss {
+  const char *name; /* "relu1_1"; static storage */
+  bool is_style;    /* else content */
+  double loss;      /* weighted, as it enters the total */
+} nst_layer_loss;
+
+typedef struct nst_losses {
+  double total, content, style; /* total = content + style */
+  int count;                    /* valid entries of layers: style relu1_1..relu5_1, then content relu4_2 */
+  nst_layer_loss layers[NST_MAX_LOSSES];
+} nst_losses;
+
+/* Loss = sum over the style layers of style_weight * 1000/n^2 * mean((G - A)^2) + content_weight *
+ * mean((F - P)^2) at relu4_2; G = F^T F / (height * width) is the Gram matrix of the activation after the
+ * ReLU. With several styles A is the mean of their Gram matrices. */
+typedef struct nst_objective nst_objective;
+
+/* Computes the targets. `content` sets the size of the image; the styles may have other sizes; every side
+ * must be at least NST_MIN_SIDE. The pictures are not used after the call; `weights` and `team` must outlive
+ * the objective. NST_INVALID, NST_NO_MEMORY. */
+nst_status nst_objective_create(const nst_weights *weights, nst_team *team, const nst_picture *content,
+    const nst_picture *styles, size_t style_count, const nst_objective_options *options, nst_objective **out,
+    nst_error *err);
+void nst_objective_destroy(nst_objective *objective);
+
+/* Number of unknowns: height * width * 3. */
+size_t nst_objective_size(const nst_objective *objective);
+
+/* Writes the network's input for `picture`, which must have the content's size, to x[height][width][3].
+ * NST_INVALID for another size. */
+nst_status nst_objective_encode(
+    const nst_objective *objective, const nst_picture *picture, float *x, nst_error *err);
+
+/* The inverse: clamps to [0, 1] and rounds to 8 bits. Allocates `out`. NST_NO_MEMORY. */
+nst_status nst_objective_decode(
+    const nst_objective *objective, const float *x, nst_picture *out, nst_error *err);
+
+/* Losses at x[height][width][3]; if `gradient` is not NULL also d total / d x in the same layout. A value
+ * that is not finite is reported as such, not as an error. One caller at a time (it uses the objective's
+ * workspace). */
+nst_status nst_objective_evaluate(
+    nst_objective *objective, const float *x, float *gradient, nst_losses *losses, nst_error *err);
+
+/* ---- Optimisers: plain algorithms on n float32 unknowns
+ * ---------------------------------------------------------- */
+
+/* Computes the loss and its gradient at x. Returns false to stop the optimiser before it uses the values. */
+typedef bool (*nst_function)(void *context, const float *x, float *gradient, double *loss);
+
+typedef struct nst_lbfgs_options {
+  double learning_rate;      /* 1 */
+  int history;               /* curvature pairs kept: 100 */
+  int max_iterations;        /* iterations per step: 20; a step evaluates at most as often */
+  double tolerance_gradient; /* 1e-7, on the largest |gradient| */
+  double
+      tolerance_change; /* 1e-9, on the largest |step|, on |loss change| and on the directional derivative */
+} nst_lbfgs_options;
+
+#define NST_LBFGS_DEFAULTS                                                                                   \
+  { 1.0, 100, 20, 1e-7, 1e-9 }
+
+/* Limited-memory BFGS (Nocedal & Wright, Numerical Optimization, algorithm 7.5) without line search, in the
+ * order of operations of torch.optim.LBFGS (line_search_fn=None). Memory: (2 history + 3) n floats, the
+ * history as it fills. */
+typedef struct nst_lbfgs nst_lbfgs;
+
+/* `team` (may be NULL: the calling thread alone) shares the vector work and must outlive the object.
+ * NST_INVALID for options out of range, NST_NO_MEMORY. */
+nst_status nst_lbfgs_create(
+    size_t n, const nst_lbfgs_options *options, nst_team *team, nst_lbfgs **out, nst_error *err);
+void nst_lbfgs_destroy(nst_lbfgs *lbfgs);
+
+/* One optimizer.step(closure): begins with an evaluation, makes up to max_iterations iterations, moves x in
+ * place. NST_OK when it ended by itself, NST_CANCELED when `function` returned false (x is then the point it
+ * was called with), NST_NO_MEMORY. */
+nst_status nst_lbfgs_step(nst_lbfgs *lbfgs, float *x, nst_function function, void *context, nst_error *err);
+
+typedef struct nst_adam_options {
+  double learning_rate; /* 1e-3 */
+  double beta1, beta2;  /* 0.9, 0.999 */
+  double epsilon;       /* 1e-8 */
+} nst_adam_options;
+
+#define NST_ADAM_DEFAULTS                                                                                    \
+  { 1e-3, 0.9, 0.999, 1e-8 }
+
+/* Adam (Kingma & Ba 2015, algorithm 1) as torch.optim.Adam computes it. */
+typedef struct nst_adam nst_adam;
+
+nst_status nst_adam_create(
+    size_t n, const nst_adam_options *options, nst_team *team, nst_adam **out, nst_error *err);
+void nst_adam_destroy(nst_adam *adam);
+
+/* One evaluation and one update of x in place. NST_OK, or NST_CANCELED when `function` returned false (x
+ * unchanged). */
+nst_status nst_adam_step(nst_adam *adam, float *x, nst_function function, void *context, nst_error *err);
+
+/* ---- Stylisation
+ * ------------------------------------------------------------------------------------------------- */
+
+typedef enum nst_optimizer { NST_OPTIMIZER_LBFGS, NST_OPTIMIZER_ADAM } nst_optimizer;
+
+typedef struct nst_stylize_options {
+  nst_objective_options objective;
+  nst_optimizer optimizer;
+  int iterations;       /* loss evaluations, at least 1; the reference: 500 */
+  double learning_rate; /* greater than 0; the reference: 1 with L-BFGS */
+  int history;          /* L-BFGS only, at least 1; the reference: 100 */
+} nst_stylize_options;
+
+typedef struct nst_stylize_state nst_stylize_state;
+
+/* What the callback sees after each evaluation. */
+typedef struct nst_progress {
+  int evaluation, evaluations; /* 1-based count of this one, and how many there will be */
+  int width, height;           /* of the image being optimised */
+  double seconds;              /* since the start, targets included */
+  const nst_losses *losses;    /* of this evaluation */
+  nst_stylize_state *state;    /* for nst_stylize_snapshot; valid during the callback only */
+} nst_progress;
+
+/* Called on the calling thread after each evaluation; return false to stop. */
+typedef bool (*nst_progress_fn)(void *context, const nst_progress *progress);
+
+typedef struct nst_stylize_report {
+  double *losses; /* one per evaluation; malloc'd, freed by nst_stylize_report_release */
+  int evaluations;
+  nst_losses first; /* at the first evaluation */
+  double best_loss; /* of the picture returned */
+  double seconds;
+  double seconds_per_evaluation; /* median */
+} nst_stylize_report;
+
+#define NST_STYLIZE_REPORT_INIT                                                                              \
+  { 0 }
+
+void nst_stylize_report_release(nst_stylize_report *report);
+
+/* Repaints `content` in the style of `styles`, starting at the content. `out` receives the evaluated image of
+ * least loss, clamped and rounded to 8 bits, in the content's size. `callback` may be NULL; `report` may be
+ * NULL and is filled even when the run is stopped early. NST_OK; NST_CANCELED when the callback stopped it,
+ * `out` then holds the best so far; NST_INVALID; NST_NO_MEMORY. */
+nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_picture *content,
+    const nst_picture *styles, size_t style_count, const nst_stylize_options *options,
+    nst_progress_fn callback, void *context, nst_picture *out, nst_stylize_report *report, nst_error *err);
+
+/* Inside the callback: the image of least loss so far, as a picture. Allocates `out`. NST_NO_MEMORY. */
+nst_status nst_stylize_snapshot(const nst_stylize_state *state, nst_picture *out, nst_error *err);
+
+#endif
