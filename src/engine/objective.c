@@ -1,0 +1,279 @@
+#include "gram.h"
+#include "memory.h"
+#include "network.h"
+#include "nst/engine.h"
+#include "weights_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LAST = NST_VGG19_CONVS - 1 };
+
+/* What one layer adds to the loss. */
+typedef struct term {
+  double weight;     /* of its mean square; 0 and no target for layers that add nothing */
+  float *target;     /* style: [c][c]; content: [h][w][c] */
+  float *difference; /* style: gram - target at the last evaluation, [c][c] */
+  double loss;       /* at the last evaluation */
+} term;
+
+struct nst_objective {
+  nst_objective_options options;
+  int width, height;
+  nst_weights_info info;
+  nst_network network;
+  term terms[NST_VGG19_CONVS];
+};
+
+static size_t square(int n) {
+  return (size_t)n * (size_t)n;
+}
+
+static nst_status check_options(const nst_objective_options *options, nst_error *err) {
+  if (!isfinite(options->content_weight) || options->content_weight < 0.0)
+    return nst_fail_field(err, NST_INVALID, "content_weight", "at least 0",
+        "content_weight must be a number of at least 0, not %g", options->content_weight);
+  if (!isfinite(options->style_weight) || options->style_weight < 0.0)
+    return nst_fail_field(err, NST_INVALID, "style_weight", "at least 0",
+        "style_weight must be a number of at least 0, not %g", options->style_weight);
+  if (options->pooling != NST_POOLING_MAX && options->pooling != NST_POOLING_AVG)
+    return nst_fail_field(err, NST_INVALID, "pooling", "max, avg", "pooling must be max or avg");
+  return NST_OK;
+}
+
+static nst_status check_picture(const nst_picture *picture, const char *what, nst_error *err) {
+  if (picture->rgb && picture->width >= NST_MIN_SIDE && picture->height >= NST_MIN_SIDE) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, what, "at least 16x16 pixels",
+      "the %s picture must have at least %dx%d pixels, not %dx%d", what, NST_MIN_SIDE, NST_MIN_SIDE,
+      picture->width, picture->height);
+}
+
+static nst_status check_arguments(const nst_picture *content, const nst_picture *styles, size_t style_count,
+    const nst_objective_options *options, nst_error *err) {
+  nst_status status = check_options(options, err);
+  if (status == NST_OK) status = check_picture(content, "content", err);
+  if (status == NST_OK && (style_count < 1 || style_count > NST_MAX_STYLES))
+    status = nst_fail_field(
+        err, NST_INVALID, "style", "1..16", "there must be 1 to 16 style pictures, not %zu", style_count);
+  for (size_t i = 0; status == NST_OK && i < style_count; i++)
+    status = check_picture(&styles[i], "style", err);
+  return status;
+}
+
+/* In single precision and this order, as the reference does. */
+static void encode(const nst_weights_info *info, const uint8_t *rgb, size_t pixels, float *x) {
+  for (size_t i = 0; i < pixels; i++)
+    for (size_t k = 0; k < 3; k++)
+      x[i * 3 + k] = ((float)rgb[i * 3 + k] / 255.0F - info->mean[k]) / info->std[k] * info->input_scale;
+}
+
+/* Rounds half to even, as the reference does; what is not a number becomes black. */
+static uint8_t to_byte(float value) {
+  if (!(value > 0.0F)) return 0;
+  return (uint8_t)rintf((value < 1.0F ? value : 1.0F) * 255.0F);
+}
+
+static nst_status encode_new(
+    const nst_weights_info *info, const nst_picture *picture, float **out, nst_error *err) {
+  size_t pixels = (size_t)picture->width * (size_t)picture->height;
+  float *x = nst_floats_allocate(pixels * 3);
+  if (!x) return nst_fail_memory(err, "a picture in float32");
+  encode(info, picture->rgb, pixels, x);
+  *out = x;
+  return NST_OK;
+}
+
+static nst_status allocate_terms(nst_objective *o, nst_error *err) {
+  for (int i = 0; i < NST_VGG19_CONVS; i++) {
+    const nst_vgg19_layer *layer = &nst_vgg19[i];
+    term *t = &o->terms[i];
+    bool fits = true;
+    if (layer->style_n > 0) {
+      t->weight = o->options.style_weight * 1000.0 / (double)square(layer->style_n);
+      t->target = nst_floats_allocate(square(layer->out));
+      t->difference = nst_floats_allocate(square(layer->out));
+      fits = t->target && t->difference;
+    } else if (layer->is_content) {
+      t->weight = o->options.content_weight;
+      t->target = nst_floats_allocate(o->network.plan.layers[i].pixels * (size_t)layer->out);
+      fits = t->target != NULL;
+    }
+    if (!fits) return nst_fail_memory(err, "the targets of the losses");
+  }
+  return NST_OK;
+}
+
+/* ---- Targets */
+
+/* The Gram matrices of one style, added to those before it. */
+typedef struct style_visit {
+  nst_objective *objective;
+  nst_network *network;
+  size_t index, count; /* of this style */
+} style_visit;
+
+static void visit_style(void *context, int layer, const float *f) {
+  style_visit *v = context;
+  term *t = &v->objective->terms[layer];
+  const nst_vgg19_layer *row = &nst_vgg19[layer];
+  if (row->style_n == 0) return;
+  nst_gram(v->network->team, f, v->network->plan.layers[layer].pixels, row->out, t->difference,
+      v->network->workspace);
+  for (size_t i = 0; i < square(row->out); i++) {
+    float sum = v->index == 0 ? t->difference[i] : t->target[i] + t->difference[i];
+    t->target[i] = v->index + 1 == v->count ? sum / (float)v->count : sum;
+  }
+}
+
+static nst_status add_style(
+    nst_objective *o, const nst_picture *style, size_t index, size_t count, nst_error *err) {
+  nst_network network = {0};
+  float *x = NULL;
+  nst_status status = nst_network_init(&network, o->network.weights, o->network.team, o->options.pooling,
+      style->height, style->width, false, err);
+  if (status == NST_OK) status = encode_new(&o->info, style, &x, err);
+  if (status == NST_OK) {
+    style_visit visit = {.objective = o, .network = &network, .index = index, .count = count};
+    nst_network_forward(&network, x, LAST, visit_style, &visit);
+  }
+  free(x);
+  nst_network_release(&network);
+  return status;
+}
+
+static void visit_content(void *context, int layer, const float *f) {
+  nst_objective *o = context;
+  if (!nst_vgg19[layer].is_content) return;
+  size_t count = o->network.plan.layers[layer].pixels * (size_t)nst_vgg19[layer].out;
+  memcpy(o->terms[layer].target, f, count * sizeof *f);
+}
+
+static nst_status set_content(nst_objective *o, const nst_picture *content, nst_error *err) {
+  float *x = NULL;
+  nst_status status = encode_new(&o->info, content, &x, err);
+  if (status != NST_OK) return status;
+  int last = 0;
+  for (int i = 0; i < NST_VGG19_CONVS; i++)
+    if (nst_vgg19[i].is_content) last = i;
+  nst_network_forward(&o->network, x, last, visit_content, o);
+  free(x);
+  return NST_OK;
+}
+
+nst_status nst_objective_create(const nst_weights *weights, nst_team *team, const nst_picture *content,
+    const nst_picture *styles, size_t style_count, const nst_objective_options *options, nst_objective **out,
+    nst_error *err) {
+  nst_status status = check_arguments(content, styles, style_count, options, err);
+  if (status != NST_OK) return status;
+  nst_objective *o = calloc(1, sizeof *o);
+  if (!o) return nst_fail_memory(err, "the objective");
+  o->options = *options;
+  o->width = content->width;
+  o->height = content->height;
+  o->info = weights->info;
+  status = nst_network_init(
+      &o->network, weights, team, options->pooling, content->height, content->width, true, err);
+  if (status == NST_OK) status = allocate_terms(o, err);
+  for (size_t i = 0; status == NST_OK && i < style_count; i++)
+    status = add_style(o, &styles[i], i, style_count, err);
+  if (status == NST_OK) status = set_content(o, content, err);
+  if (status != NST_OK) {
+    nst_objective_destroy(o);
+    return status;
+  }
+  *out = o;
+  return NST_OK;
+}
+
+void nst_objective_destroy(nst_objective *objective) {
+  if (!objective) return;
+  for (int i = 0; i < NST_VGG19_CONVS; i++) {
+    free(objective->terms[i].target);
+    free(objective->terms[i].difference);
+  }
+  nst_network_release(&objective->network);
+  free(objective);
+}
+
+size_t nst_objective_size(const nst_objective *objective) {
+  return (size_t)objective->width * (size_t)objective->height * 3;
+}
+
+/* ---- Pictures */
+
+nst_status nst_objective_encode(
+    const nst_objective *objective, const nst_picture *picture, float *x, nst_error *err) {
+  if (picture->width != objective->width || picture->height != objective->height)
+    return nst_fail(err, NST_INVALID, "the picture must have %dx%d pixels as the content, not %dx%d",
+        objective->width, objective->height, picture->width, picture->height);
+  encode(&objective->info, picture->rgb, nst_objective_size(objective) / 3, x);
+  return NST_OK;
+}
+
+nst_status nst_objective_decode(
+    const nst_objective *objective, const float *x, nst_picture *out, nst_error *err) {
+  nst_status status = nst_picture_allocate(out, objective->width, objective->height, err);
+  if (status != NST_OK) return status;
+  const nst_weights_info *info = &objective->info;
+  for (size_t i = 0; i < nst_objective_size(objective) / 3; i++)
+    for (size_t k = 0; k < 3; k++)
+      out->rgb[i * 3 + k] = to_byte(x[i * 3 + k] / info->input_scale * info->std[k] + info->mean[k]);
+  return NST_OK;
+}
+
+/* ---- Evaluation */
+
+static void visit_losses(void *context, int layer, const float *f) {
+  nst_objective *o = context;
+  const nst_vgg19_layer *row = &nst_vgg19[layer];
+  size_t pixels = o->network.plan.layers[layer].pixels, count = pixels * (size_t)row->out;
+  term *t = &o->terms[layer];
+  if (row->style_n > 0) {
+    nst_gram(o->network.team, f, pixels, row->out, t->difference, o->network.workspace);
+    t->loss = t->weight * nst_gram_difference(t->difference, t->target, row->out, t->difference);
+  } else if (row->is_content) {
+    double sum = nst_square_error(o->network.team, f, t->target, count, o->network.workspace);
+    t->loss = t->weight * (sum / (double)count);
+  }
+}
+
+static bool seed_gradient(void *context, int layer, const float *f, float *out) {
+  nst_objective *o = context;
+  const nst_vgg19_layer *row = &nst_vgg19[layer];
+  const term *t = &o->terms[layer];
+  size_t pixels = o->network.plan.layers[layer].pixels, count = pixels * (size_t)row->out;
+  if (t->weight == 0.0) return false;
+  if (row->style_n > 0) {
+    double scale = 4.0 * t->weight / ((double)square(row->out) * (double)pixels);
+    nst_gram_gradient(o->network.team, f, pixels, row->out, t->difference, (float)scale, out);
+  } else {
+    double scale = 2.0 * t->weight / (double)count;
+    nst_square_error_gradient(o->network.team, f, t->target, count, (float)scale, out);
+  }
+  return true;
+}
+
+static void add_layer(nst_losses *losses, int layer, bool is_style, double loss) {
+  losses->layers[losses->count++] =
+      (nst_layer_loss){.name = nst_vgg19[layer].name, .is_style = is_style, .loss = loss};
+  *(is_style ? &losses->style : &losses->content) += loss;
+}
+
+static void collect(const nst_objective *o, nst_losses *losses) {
+  *losses = (nst_losses){0};
+  for (int i = 0; i < NST_VGG19_CONVS; i++)
+    if (nst_vgg19[i].style_n > 0) add_layer(losses, i, true, o->terms[i].loss);
+  for (int i = 0; i < NST_VGG19_CONVS; i++)
+    if (nst_vgg19[i].is_content) add_layer(losses, i, false, o->terms[i].loss);
+  losses->total = losses->style + losses->content;
+}
+
+nst_status nst_objective_evaluate(
+    nst_objective *objective, const float *x, float *gradient, nst_losses *losses, nst_error *err) {
+  (void)err;
+  nst_network_forward(&objective->network, x, LAST, visit_losses, objective);
+  collect(objective, losses);
+  if (gradient) nst_network_backward(&objective->network, seed_gradient, objective, gradient);
+  return NST_OK;
+}
