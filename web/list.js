@@ -1,0 +1,38 @@
+// The recent jobs, each with its picture, to show, stop or delete.
+import { cancelJob, deleteJob, listJobs } from './api.js';
+import { byId, element } from './dom.js';
+import { isFollowed, leave } from './job.js';
+
+function button(text, label, act) {
+  return element('button', { type: 'button', className: 'quiet small', onclick: act, 'aria-label': label }, text);
+}
+
+function moment(date) {
+  const today = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString([], today ? { timeStyle: 'short' } : { dateStyle: 'medium' });
+}
+
+function item(job, show) {
+  const made = moment(new Date(job.created_at));
+  const open = job.state === 'queued' || job.state === 'running';
+  const picture = job.output ? element('img', { src: job.links.preview, alt: '', loading: 'lazy' }) : job.state;
+  const act = (change) => () => change(job).catch(() => {}).then(() => refresh(show)); // already so: the list tells
+  return element('li', {},
+    element('button', { type: 'button', className: 'show', onclick: () => show(job.id),
+      'aria-label': `Show the job of ${made}, ${job.state}`, 'aria-current': isFollowed(job.id) }, picture),
+    element('div', { className: 'line' }, element('span', {}, `${made} · ${job.options.size} px`),
+      open ? button('Stop', `Stop the job of ${made}`, act(cancelJob)) : button('Delete', `Delete the job of ${made}`, act(async () => {
+        await deleteJob(job);
+        leave(job.id);
+      }))));
+}
+
+// Shows the list anew; `show(id)` is called when a job of it is picked.
+export async function refresh(show) {
+  const { jobs } = await listJobs().catch(() => ({ jobs: [] }));
+  const list = byId('jobs');
+  const focused = list.contains(document.activeElement) && document.activeElement.getAttribute('aria-label');
+  byId('recent').hidden = jobs.length === 0;
+  list.replaceChildren(...jobs.map((job) => item(job, show)));
+  if (focused) ([...list.querySelectorAll('button')].find((each) => each.ariaLabel === focused) ?? byId('recent')).focus();
+}
