@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include "gemm.h"
 #include "gram.h"
 #include "memory.h"
 #include "pool.h"
@@ -30,6 +31,7 @@ nst_status nst_network_init(nst_network *network, const nst_weights *weights, ns
   *network = (nst_network){.weights = weights, .team = team, .pooling = pooling};
   nst_status status = nst_plan_make(h, w, gradients, &network->plan, err);
   if (status != NST_OK) return status;
+  nst_gemm_prepare();
   network->activations = nst_floats_allocate(network->plan.floats);
   network->workspace = nst_floats_allocate(workspace_bytes(network) / sizeof(float));
   if (!network->activations || !network->workspace)
