@@ -16,4 +16,7 @@ struct nst_weights {
   nst_conv_filters *conv[NST_VGG19_CONVS]; /* in the order of nst_vgg19 */
 };
 
+/* nst_weights_load from the `size` bytes of a file in memory, which are not used after the call. */
+nst_status nst_weights_parse(const void *bytes, size_t size, nst_weights **out, nst_error *err);
+
 #endif
