@@ -1,0 +1,282 @@
+#include "support.h"
+
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static test_model model;
+
+/* What the callback saw; it stops the run at evaluation `stop_at`. */
+typedef struct record {
+  int calls, stop_at, width, height;
+  double losses[64], seconds, best;
+  nst_picture snapshot;
+  bool wrong;
+} record;
+
+static bool note(void *context, const nst_progress *progress) {
+  record *r = context;
+  r->calls++;
+  r->width = progress->width;
+  r->height = progress->height;
+  if (progress->evaluation != r->calls || progress->seconds < r->seconds) r->wrong = true;
+  r->seconds = progress->seconds;
+  r->losses[r->calls - 1] = progress->losses->total;
+  if (nst_stylize_snapshot(progress->state, &r->snapshot, NULL) != NST_OK) r->wrong = true;
+  return r->calls != r->stop_at;
+}
+
+static nst_stylize_options defaults(int iterations) {
+  return (nst_stylize_options){.objective = {1.0, 1.0, NST_POOLING_MAX},
+      .optimizer = NST_OPTIMIZER_LBFGS,
+      .iterations = iterations,
+      .learning_rate = 1.0,
+      .history = 100};
+}
+
+typedef struct result {
+  nst_status status;
+  nst_picture picture;
+  nst_stylize_report report;
+  nst_error err;
+} result;
+
+static result stylize(nst_team *team, const nst_stylize_options *options, record *r) {
+  nst_picture content = test_picture(28, 20, 1), style = test_picture(24, 30, 2);
+  result out = {.picture = NST_PICTURE_INIT};
+  out.status = nst_stylize(model.weights, team, &content, &style, 1, options, r ? note : NULL, r,
+      &out.picture, &out.report, &out.err);
+  nst_picture_release(&content);
+  nst_picture_release(&style);
+  return out;
+}
+
+static void release(result *out) {
+  nst_picture_release(&out->picture);
+  nst_stylize_report_release(&out->report);
+}
+
+static double least(const double *values, int count) {
+  double best = INFINITY;
+  for (int i = 0; i < count; i++) best = fmin(best, values[i]);
+  return best;
+}
+
+static void check_run(nst_optimizer optimizer, double learning_rate) {
+  nst_stylize_options options = defaults(25); /* more than one step of L-BFGS */
+  options.optimizer = optimizer;
+  options.learning_rate = learning_rate;
+  record r = {.stop_at = 0};
+  result out = stylize(NULL, &options, &r);
+  assert_int_equal(out.status, NST_OK);
+  assert_int_equal(out.err.status, NST_OK);
+  assert_int_equal(r.calls, 25);
+  assert_false(r.wrong);
+  assert_int_equal(r.width, 28);
+  assert_int_equal(r.height, 20);
+  assert_int_equal(out.picture.width, 28);
+  assert_int_equal(out.picture.height, 20);
+  assert_int_equal(out.report.evaluations, 25);
+  assert_memory_equal(out.report.losses, r.losses, 25 * sizeof(double));
+  assert_true(out.report.first.total == r.losses[0]);
+  assert_int_equal(out.report.first.count, 6);
+  assert_true(out.report.best_loss == least(r.losses, 25));
+  assert_true(out.report.best_loss < 0.5 * r.losses[0]);
+  assert_true(out.report.seconds >= r.seconds);
+  assert_true(out.report.seconds_per_evaluation > 0.0);
+  assert_memory_equal(out.picture.rgb, r.snapshot.rgb, nst_picture_bytes(&out.picture));
+  nst_picture_release(&r.snapshot);
+  release(&out);
+}
+
+static void lbfgs_lowers_the_loss_and_reports_it(void **state) {
+  (void)state;
+  check_run(NST_OPTIMIZER_LBFGS, 1.0);
+}
+
+static void adam_lowers_the_loss_and_reports_it(void **state) {
+  (void)state;
+  check_run(NST_OPTIMIZER_ADAM, 10.0);
+}
+
+/* With too long steps the loss runs away. The picture handed back is not the last one: evaluated again,
+ * rounded to 8 bits and clamped, its loss is about the least. */
+static void the_best_picture_is_returned(void **state) {
+  (void)state;
+  nst_stylize_options options = defaults(30);
+  options.learning_rate = 2.0;
+  result out = stylize(NULL, &options, NULL);
+  assert_int_equal(out.status, NST_OK);
+  nst_picture content = test_picture(28, 20, 1), style = test_picture(24, 30, 2);
+  nst_objective *objective = NULL;
+  assert_int_equal(
+      nst_objective_create(model.weights, NULL, &content, &style, 1, &options.objective, &objective, NULL),
+      NST_OK);
+  float *x = calloc(nst_objective_size(objective), sizeof *x);
+  nst_losses losses;
+  assert_int_equal(nst_objective_encode(objective, &out.picture, x, NULL), NST_OK);
+  assert_int_equal(nst_objective_evaluate(objective, x, NULL, &losses, NULL), NST_OK);
+  assert_true(out.report.best_loss < out.report.first.total);
+  assert_false(out.report.losses[29] < 2.0 * out.report.best_loss);
+  assert_true(losses.total < 2.0 * out.report.best_loss);
+  free(x);
+  nst_objective_destroy(objective);
+  nst_picture_release(&content);
+  nst_picture_release(&style);
+  release(&out);
+}
+
+static void a_single_evaluation_gives_the_content(void **state) {
+  (void)state;
+  nst_stylize_options options = defaults(1);
+  nst_picture content = test_picture(28, 20, 1);
+  record r = {.stop_at = 0};
+  result out = stylize(NULL, &options, &r);
+  assert_int_equal(out.status, NST_OK);
+  assert_int_equal(r.calls, 1);
+  assert_int_equal(out.report.evaluations, 1);
+  assert_memory_equal(out.picture.rgb, content.rgb, nst_picture_bytes(&content));
+  nst_picture_release(&content);
+  nst_picture_release(&r.snapshot);
+  release(&out);
+}
+
+static void the_callback_stops_it(void **state) {
+  (void)state;
+  const int stops[] = {1, 2, 7, 21};
+  nst_stylize_options options = defaults(40);
+  for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+    record r = {.stop_at = stops[i]};
+    result out = stylize(NULL, &options, &r);
+    assert_int_equal(out.status, NST_CANCELED);
+    assert_int_equal(out.err.status, NST_CANCELED);
+    assert_int_equal(r.calls, stops[i]);
+    assert_int_equal(out.report.evaluations, stops[i]);
+    assert_true(out.report.best_loss == least(r.losses, stops[i]));
+    assert_memory_equal(out.picture.rgb, r.snapshot.rgb, nst_picture_bytes(&out.picture));
+    nst_picture_release(&r.snapshot);
+    release(&out);
+  }
+}
+
+static void the_result_does_not_depend_on_the_team(void **state) {
+  (void)state;
+  nst_stylize_options options = defaults(24);
+  result alone = stylize(NULL, &options, NULL);
+  assert_int_equal(alone.status, NST_OK);
+  for (int threads = 1; threads <= 3; threads++) {
+    nst_team *team = NULL;
+    assert_int_equal(nst_team_create(threads, 0, &team, NULL), NST_OK);
+    result out = stylize(team, &options, NULL);
+    assert_int_equal(out.status, NST_OK);
+    assert_memory_equal(out.report.losses, alone.report.losses, 24 * sizeof(double));
+    assert_memory_equal(out.picture.rgb, alone.picture.rgb, nst_picture_bytes(&alone.picture));
+    release(&out);
+    nst_team_destroy(team);
+  }
+  release(&alone);
+}
+
+/* The loss and its gradient are 0: L-BFGS has nothing to do, and the run must end all the same. */
+static void nothing_to_do_ends(void **state) {
+  (void)state;
+  nst_picture content = test_picture(16, 16, 1);
+  const nst_optimizer optimizers[] = {NST_OPTIMIZER_LBFGS, NST_OPTIMIZER_ADAM};
+  for (int i = 0; i < 2; i++) {
+    nst_stylize_options options = defaults(23);
+    options.optimizer = optimizers[i];
+    result out = {.picture = NST_PICTURE_INIT};
+    out.status = nst_stylize(model.weights, NULL, &content, &content, 1, &options, NULL, NULL, &out.picture,
+        &out.report, &out.err);
+    assert_int_equal(out.status, NST_OK);
+    assert_int_equal(out.report.evaluations, 23);
+    assert_true(out.report.best_loss == 0.0);
+    assert_memory_equal(out.picture.rgb, content.rgb, nst_picture_bytes(&content));
+    release(&out);
+  }
+  nst_picture_release(&content);
+}
+
+static void a_loss_that_is_not_finite_is_an_error(void **state) {
+  (void)state;
+  nst_stylize_options options = defaults(5);
+  options.objective.content_weight = 0.0;
+  options.objective.style_weight = 1e308;
+  record r = {.stop_at = 0};
+  result out = stylize(NULL, &options, &r);
+  assert_int_equal(out.status, NST_INVALID);
+  assert_non_null(strstr(out.err.detail, "not finite"));
+  assert_null(out.picture.rgb);
+  assert_int_equal(r.calls, 0);
+  assert_int_equal(out.report.evaluations, 1);
+  release(&out);
+}
+
+/* A step far too long: the losses overflow, the picture is still one that was evaluated. */
+static void losses_may_overflow_later(void **state) {
+  (void)state;
+  nst_stylize_options options = defaults(12);
+  options.optimizer = NST_OPTIMIZER_ADAM;
+  options.learning_rate = 1e30;
+  result out = stylize(NULL, &options, NULL);
+  assert_int_equal(out.status, NST_OK);
+  assert_int_equal(out.report.evaluations, 12);
+  assert_true(!isfinite(out.report.losses[11]));
+  assert_true(out.report.best_loss == out.report.losses[0]);
+  release(&out);
+}
+
+static void assert_refused(nst_stylize_options options, const char *field) {
+  record r = {.stop_at = 0};
+  result out = stylize(NULL, &options, &r);
+  assert_int_equal(out.status, NST_INVALID);
+  assert_string_equal(out.err.field, field);
+  assert_int_equal(r.calls, 0);
+  assert_int_equal(out.report.evaluations, 0);
+  assert_null(out.report.losses);
+  release(&out);
+}
+
+static void wrong_options_are_refused(void **state) {
+  (void)state;
+  nst_stylize_options o = defaults(0);
+  assert_refused(o, "iterations");
+  o = defaults(3);
+  o.learning_rate = 0.0;
+  assert_refused(o, "learning_rate");
+  o.learning_rate = NAN;
+  assert_refused(o, "learning_rate");
+  o = defaults(3);
+  o.history = 0;
+  assert_refused(o, "history");
+  o = defaults(3);
+  o.optimizer = (nst_optimizer)9;
+  assert_refused(o, "optimizer");
+  o = defaults(3);
+  o.objective.content_weight = -1.0;
+  assert_refused(o, "content_weight");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(lbfgs_lowers_the_loss_and_reports_it),
+      cmocka_unit_test(adam_lowers_the_loss_and_reports_it),
+      cmocka_unit_test(the_best_picture_is_returned),
+      cmocka_unit_test(a_single_evaluation_gives_the_content),
+      cmocka_unit_test(the_callback_stops_it),
+      cmocka_unit_test(the_result_does_not_depend_on_the_team),
+      cmocka_unit_test(nothing_to_do_ends),
+      cmocka_unit_test(a_loss_that_is_not_finite_is_an_error),
+      cmocka_unit_test(losses_may_overflow_later),
+      cmocka_unit_test(wrong_options_are_refused),
+  };
+  model = test_model_random(3);
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  test_model_release(&model);
+  return failed;
+}
