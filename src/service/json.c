@@ -1,0 +1,123 @@
+#include "json.h"
+
+#include "problem.h"
+
+#include "nst/clock.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+
+/* Adds `item` (NULL: without memory) or frees it and returns false. */
+static bool add(cJSON *object, const char *name, cJSON *item) {
+  if (item && cJSON_AddItemToObject(object, name, item)) return true;
+  cJSON_Delete(item);
+  return false;
+}
+
+static bool add_text(cJSON *object, const char *name, const char *text) {
+  return add(object, name, cJSON_CreateString(text));
+}
+
+static bool add_integer(cJSON *object, const char *name, int64_t value) {
+  return add(object, name, cJSON_CreateNumber((double)value));
+}
+
+static bool add_time(cJSON *object, const char *name, int64_t wall_ms) {
+  char text[NST_RFC3339_SIZE];
+  if (wall_ms == 0) return add(object, name, cJSON_CreateNull());
+  nst_clock_rfc3339(wall_ms, text);
+  return add_text(object, name, text);
+}
+
+/* Losses can become infinite, which JSON has no word for. */
+static bool add_number(cJSON *object, const char *name, double value) {
+  return add(object, name, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
+}
+
+/* Estimates are negative while unknown. Tenths are more than they are good for. */
+static bool add_eta(cJSON *object, const char *name, double seconds) {
+  return add_number(object, name, seconds >= 0 ? round(seconds * 10) / 10 : NAN);
+}
+
+/* Finishes an object whose members could not all be added. */
+static cJSON *whole(cJSON *object, bool complete) {
+  if (complete) return object;
+  cJSON_Delete(object);
+  return NULL;
+}
+
+static cJSON *queue_to_json(const nst_job_view *view) {
+  if (view->job.state != NST_JOB_QUEUED) return cJSON_CreateNull();
+  cJSON *json = cJSON_CreateObject();
+  return whole(json, json && add_integer(json, "position", view->queue_position) &&
+                         add_eta(json, "eta_seconds", view->queue_eta_seconds));
+}
+
+static cJSON *scale_to_json(const nst_job_progress *p) {
+  cJSON *json = cJSON_CreateObject();
+  return whole(json, json && add_integer(json, "index", p->scale_index) &&
+                         add_integer(json, "count", p->scale_count) && add_integer(json, "width", p->width) &&
+                         add_integer(json, "height", p->height));
+}
+
+static cJSON *progress_to_json(const nst_job_view *view) {
+  if (!view->has_progress) return cJSON_CreateNull();
+  const nst_job_progress *p = &view->progress;
+  cJSON *json = cJSON_CreateObject();
+  return whole(json,
+      json && add_number(json, "fraction", p->fraction) && add_integer(json, "evaluation", p->evaluation) &&
+          add_integer(json, "evaluations", p->evaluations) && add(json, "scale", scale_to_json(p)) &&
+          add_number(json, "loss", p->loss) && add_number(json, "content_loss", p->content_loss) &&
+          add_number(json, "style_loss", p->style_loss) && add_eta(json, "eta_seconds", p->eta_seconds));
+}
+
+static cJSON *output_to_json(const nst_job_output *output) {
+  if (output->width == 0) return cJSON_CreateNull();
+  cJSON *json = cJSON_CreateObject();
+  return whole(
+      json, json && add_integer(json, "width", output->width) &&
+                add_integer(json, "height", output->height) && add_text(json, "format", output->format) &&
+                add_integer(json, "bytes", output->bytes) && add_text(json, "sha256", output->sha256));
+}
+
+static cJSON *error_to_json(const nst_job *job) {
+  if (job->state != NST_JOB_FAILED) return cJSON_CreateNull();
+  nst_error err = {.status = job->error_status};
+  (void)snprintf(err.detail, sizeof err.detail, "%s", job->error_detail ? job->error_detail : "");
+  /* What a job failed of was written for its owner, except where it names files of the server. */
+  return nst_problem_json(&err, err.status != NST_IO && err.status != NST_CORRUPT, NULL);
+}
+
+static cJSON *links_to_json(const char *id) {
+  static const char *const names[] = {"self", "result", "preview", "cancel"};
+  static const char *const tails[] = {"", "/result", "/preview", "/cancel"};
+  cJSON *json = cJSON_CreateObject();
+  bool complete = json != NULL;
+  for (size_t i = 0; complete && i < sizeof names / sizeof names[0]; i++) {
+    char link[64];
+    (void)snprintf(link, sizeof link, "/v1/jobs/%s%s", id, tails[i]);
+    complete = add_text(json, names[i], link);
+  }
+  return whole(json, complete);
+}
+
+cJSON *nst_job_to_json(const nst_job_view *view) {
+  const nst_job *job = &view->job;
+  cJSON *json = cJSON_CreateObject();
+  /* The options were printed by cJSON when the job was accepted: they are passed on without parsing them. */
+  return whole(json,
+      json && add_text(json, "id", job->id) && add_text(json, "state", nst_job_state_name(job->state)) &&
+          add_time(json, "created_at", job->created_ms) && add_time(json, "started_at", job->started_ms) &&
+          add_time(json, "finished_at", job->finished_ms) && add_time(json, "expires_at", job->expires_ms) &&
+          add(json, "queue", queue_to_json(view)) && add(json, "progress", progress_to_json(view)) &&
+          add(json, "options", cJSON_CreateRaw(job->options ? job->options : "{}")) &&
+          add(json, "output", output_to_json(&job->output)) && add(json, "error", error_to_json(job)) &&
+          add_integer(json, "attempts", job->attempts) && add(json, "links", links_to_json(job->id)));
+}
+
+int nst_job_poll_seconds(const nst_job_view *view) {
+  if (nst_job_state_is_final(view->job.state)) return 0;
+  double eta = view->job.state == NST_JOB_QUEUED ? view->queue_eta_seconds : 0;
+  return eta > 30 ? 30 : eta > 1 ? (int)eta : 1;
+}
