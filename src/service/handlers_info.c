@@ -1,0 +1,68 @@
+#include "handlers.h"
+
+#include <cjson/cJSON.h>
+
+static bool add_number(cJSON *json, const char *name, double value) {
+  return cJSON_AddNumberToObject(json, name, value) != NULL;
+}
+
+/* What this library and those below it limit; the owner adds the rest. */
+static bool add_limits(cJSON *json, const nst_service *service, const nst_jobs_stats *stats) {
+  const nst_service_options *o = &service->options;
+  const nst_decode_limits *d = nst_decoder_limits(service->decoder);
+  return add_number(json, "max_file_bytes", (double)o->max_file_bytes) &&
+         add_number(json, "max_options_bytes", (double)o->max_options_bytes) &&
+         add_number(json, "max_upload_memory", (double)o->max_upload_memory) &&
+         add_number(json, "max_pixels", (double)d->max_pixels) &&
+         add_number(json, "max_styles", o->max_styles) && add_number(json, "max_queued", stats->max_queued) &&
+         add_number(json, "workers", stats->workers) &&
+         add_number(json, "max_connections", o->max_connections) &&
+         add_number(json, "max_connections_per_ip", o->max_connections_per_ip) &&
+         add_number(json, "idle_timeout_seconds", o->idle_timeout_seconds) &&
+         add_number(json, "request_timeout_seconds", o->request_timeout_seconds);
+}
+
+void nst_handle_limits(nst_request *r) {
+  const nst_service_hooks *hooks = &r->service->hooks;
+  nst_error err = NST_ERROR_INIT;
+  nst_jobs_stats stats;
+  cJSON *json = NULL;
+  nst_status status = nst_jobs_get_stats(r->service->jobs, &stats, &err);
+  if (status == NST_OK) {
+    json = cJSON_CreateObject();
+    if (!json || !add_limits(json, r->service, &stats)) status = nst_fail_memory(&err, "the limits");
+  }
+  if (status == NST_OK) status = hooks->describe_limits(hooks->context, json, &err);
+  if (status == NST_OK) {
+    nst_request_json(r, 200, json, "no-cache");
+  } else {
+    cJSON_Delete(json);
+    nst_request_fail(r, &err);
+  }
+}
+
+void nst_handle_presets(nst_request *r) {
+  const nst_service_hooks *hooks = &r->service->hooks;
+  nst_request_json(r, 200, hooks->describe_presets(hooks->context), "no-cache");
+}
+
+void nst_handle_health(nst_request *r) {
+  cJSON *json = cJSON_CreateObject();
+  if (!cJSON_AddStringToObject(json, "status", "ok") ||
+      !cJSON_AddStringToObject(json, "version", r->service->options.version)) {
+    cJSON_Delete(json);
+    json = NULL;
+  }
+  nst_request_json(r, 200, json, "no-store");
+}
+
+void nst_handle_ready(nst_request *r) {
+  nst_error err = NST_ERROR_INIT;
+  nst_status status = atomic_load(&r->service->draining)
+                          ? nst_fail(&err, NST_UNAVAILABLE, "the server is stopping")
+                          : nst_jobs_check_ready(r->service->jobs, &err);
+  if (status == NST_OK)
+    nst_handle_health(r);
+  else
+    nst_request_fail(r, &err);
+}
