@@ -1,0 +1,271 @@
+#include "fakes.h"
+
+#include "nst/id.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Jobs ---- */
+
+void fake_jobs_init(nst_jobs *jobs) {
+  memset(jobs, 0, sizeof *jobs);
+  (void)pthread_mutex_init(&jobs->mutex, NULL);
+  jobs->max_queued = FAKE_JOBS_MAX;
+  jobs->has_picture = true;
+}
+
+void fake_jobs_release(nst_jobs *jobs) {
+  for (int i = 0; i < jobs->count; i++) nst_job_view_release(&jobs->rows[i]);
+  (void)pthread_mutex_destroy(&jobs->mutex);
+}
+
+void fake_jobs_fail(nst_jobs *jobs, nst_status status) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  jobs->fail = status;
+  (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
+int fake_jobs_count(nst_jobs *jobs) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  int count = jobs->count;
+  (void)pthread_mutex_unlock(&jobs->mutex);
+  return count;
+}
+
+static nst_job_view *add(nst_jobs *jobs, nst_job_state state) {
+  assert(jobs->count < FAKE_JOBS_MAX);
+  nst_job_view *view = &jobs->rows[jobs->count++];
+  nst_job_view_init(view);
+  nst_job *job = &view->job;
+  nst_id_make(job->id);
+  job->state = state;
+  job->sequence = jobs->count;
+  job->created_ms = 1714564800000 + jobs->count;
+  job->options = strdup("{\"size\":64}");
+  view->queue_eta_seconds = -1;
+  if (state == NST_JOB_QUEUED) view->queue_position = jobs->count;
+  if (state == NST_JOB_SUCCEEDED)
+    job->output = (nst_job_output){.width = 64, .height = 48, .format = "png", .bytes = FAKE_RESULT_SIZE};
+  if (nst_job_state_is_final(state)) job->expires_ms = 4102444800000;
+  return view;
+}
+
+void fake_jobs_add(nst_jobs *jobs, nst_job_state state, char id[NST_ID_SIZE]) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  memcpy(id, add(jobs, state)->job.id, NST_ID_SIZE);
+  (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
+static nst_job_view *find(nst_jobs *jobs, const char *id) {
+  for (int i = 0; i < jobs->count; i++)
+    if (strcmp(jobs->rows[i].job.id, id) == 0) return &jobs->rows[i];
+  return NULL;
+}
+
+static void copy(const nst_job_view *from, nst_job_view *to) {
+  nst_job_view_release(to);
+  *to = *from;
+  to->job.options = strdup(from->job.options);
+}
+
+/* Locks; the failure a test has set, or that there is no such job. */
+static nst_status enter(nst_jobs *jobs, const char *id, nst_error *err) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  if (jobs->fail != NST_OK) return nst_fail(err, jobs->fail, "what the layer below says");
+  if (id && !find(jobs, id)) return nst_fail(err, NST_NOT_FOUND, "there is no such job");
+  return NST_OK;
+}
+
+static nst_status leave(nst_jobs *jobs, nst_status status) {
+  (void)pthread_mutex_unlock(&jobs->mutex);
+  return status;
+}
+
+nst_status nst_jobs_submit(nst_jobs *jobs, const nst_job_draft *draft, nst_job_view *out, nst_error *err) {
+  nst_status status = enter(jobs, NULL, err);
+  if (status != NST_OK) return leave(jobs, status);
+  nst_job_view *view = add(jobs, NST_JOB_QUEUED);
+  free(view->job.options);
+  view->job.options = strdup(draft->options);
+  view->job.style_count = draft->style_count;
+  jobs->draft_pictures = 1 + draft->style_count;
+  jobs->draft_bytes[0] = draft->content.size;
+  for (int i = 0; i < draft->style_count; i++) jobs->draft_bytes[1 + i] = draft->styles[i].size;
+  copy(view, out);
+  return leave(jobs, NST_OK);
+}
+
+nst_status nst_jobs_get(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err) {
+  nst_status status = enter(jobs, id, err);
+  if (status == NST_OK) copy(find(jobs, id), out);
+  return leave(jobs, status);
+}
+
+nst_status nst_jobs_list(
+    nst_jobs *jobs, const nst_job_filter *filter, nst_job_view **out, int *count, nst_error *err) {
+  nst_status status = enter(jobs, NULL, err);
+  *count = 0;
+  *out = calloc((size_t)filter->limit, sizeof **out);
+  for (int i = jobs->count - 1; status == NST_OK && i >= 0 && *count < filter->limit; i--) {
+    const nst_job *job = &jobs->rows[i].job;
+    if (!filter->any_state && job->state != filter->state) continue;
+    if (filter->before && job->sequence >= filter->before) continue;
+    copy(&jobs->rows[i], &(*out)[(*count)++]);
+  }
+  return leave(jobs, status);
+}
+
+void nst_job_view_list_free(nst_job_view *views, int count) {
+  for (int i = 0; i < count; i++) nst_job_view_release(&views[i]);
+  free(views);
+}
+
+nst_status nst_jobs_read_result(
+    nst_jobs *jobs, const char *id, const char *role, nst_buf *out, nst_error *err) {
+  nst_status status = enter(jobs, id, err);
+  if (status == NST_OK && !find(jobs, id)->job.output.width)
+    status = nst_fail(err, NST_CONFLICT, "there is no result yet");
+  assert(strcmp(role, "png") == 0 || strcmp(role, "jpeg") == 0 || strcmp(role, "webp") == 0);
+  for (int i = 0; status == NST_OK && i < FAKE_RESULT_SIZE; i++) {
+    uint8_t byte = (uint8_t)(i % 251);
+    status = nst_buf_append(out, &byte, 1, err);
+  }
+  return leave(jobs, status);
+}
+
+nst_status nst_jobs_read_preview(nst_jobs *jobs, const char *id, nst_buf *out, nst_error *err) {
+  nst_status status = enter(jobs, id, err);
+  if (status == NST_OK && !jobs->has_picture) status = nst_fail(err, NST_CONFLICT, "there is no preview yet");
+  if (status == NST_OK) status = nst_buf_append(out, "preview", 7, err);
+  return leave(jobs, status);
+}
+
+nst_status nst_jobs_cancel(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err) {
+  nst_status status = enter(jobs, id, err);
+  nst_job_view *view = status == NST_OK ? find(jobs, id) : NULL;
+  if (view && nst_job_state_is_final(view->job.state))
+    status = nst_fail(err, NST_CONFLICT, "the job has ended");
+  else if (view)
+    view->job.state = NST_JOB_CANCELED;
+  if (view) copy(view, out);
+  return leave(jobs, status);
+}
+
+nst_status nst_jobs_remove(nst_jobs *jobs, const char *id, nst_error *err) {
+  nst_status status = enter(jobs, id, err);
+  if (status == NST_OK) memset(find(jobs, id)->job.id, 0, NST_ID_SIZE);
+  return leave(jobs, status);
+}
+
+nst_status nst_jobs_get_stats(nst_jobs *jobs, nst_jobs_stats *out, nst_error *err) {
+  nst_status status = enter(jobs, NULL, err);
+  *out = (nst_jobs_stats){.max_queued = jobs->max_queued, .workers = 1, .mean_run_seconds = -1};
+  for (int i = 0; i < jobs->count; i++) out->by_state[jobs->rows[i].job.state]++;
+  return leave(jobs, status);
+}
+
+int nst_jobs_retry_after(nst_jobs *jobs) {
+  (void)jobs;
+  return 7;
+}
+
+nst_status nst_jobs_check_ready(nst_jobs *jobs, nst_error *err) {
+  return leave(jobs, enter(jobs, NULL, err));
+}
+
+/* ---- Rows ---- */
+
+static const char *const state_names[] = {"queued", "running", "succeeded", "failed", "canceled"};
+
+const char *nst_job_state_name(nst_job_state state) {
+  return state_names[state];
+}
+
+bool nst_job_state_from_name(const char *name, nst_job_state *out) {
+  for (int i = 0; i < NST_JOB_STATE_COUNT; i++) {
+    if (strcmp(state_names[i], name) != 0) continue;
+    *out = (nst_job_state)i;
+    return true;
+  }
+  return false;
+}
+
+bool nst_job_state_is_final(nst_job_state state) {
+  return state >= NST_JOB_SUCCEEDED;
+}
+
+void nst_job_view_init(nst_job_view *view) {
+  memset(view, 0, sizeof *view);
+}
+
+void nst_job_view_release(nst_job_view *view) {
+  free(view->job.options);
+  nst_job_view_init(view);
+}
+
+/* ---- Pictures: a file is "PIC width height" and anything after it ---- */
+
+void fake_decoder_init(nst_decoder *decoder) {
+  memset(decoder, 0, sizeof *decoder);
+  decoder->limits = (nst_decode_limits)NST_DECODE_LIMITS_DEFAULT;
+  (void)pthread_mutex_init(&decoder->mutex, NULL);
+  (void)pthread_cond_init(&decoder->changed, NULL);
+}
+
+void fake_decoder_release(nst_decoder *decoder) {
+  (void)pthread_cond_destroy(&decoder->changed);
+  (void)pthread_mutex_destroy(&decoder->mutex);
+}
+
+void fake_decoder_hold(nst_decoder *decoder, bool held) {
+  (void)pthread_mutex_lock(&decoder->mutex);
+  decoder->held = held;
+  (void)pthread_cond_broadcast(&decoder->changed);
+  (void)pthread_mutex_unlock(&decoder->mutex);
+}
+
+void fake_decoder_await(nst_decoder *decoder, int count) {
+  (void)pthread_mutex_lock(&decoder->mutex);
+  while (decoder->waiting < count) (void)pthread_cond_wait(&decoder->changed, &decoder->mutex);
+  (void)pthread_mutex_unlock(&decoder->mutex);
+}
+
+static void wait_while_held(nst_decoder *decoder) {
+  (void)pthread_mutex_lock(&decoder->mutex);
+  decoder->calls++;
+  if (++decoder->at_once > decoder->most_at_once) decoder->most_at_once = decoder->at_once;
+  decoder->waiting++;
+  (void)pthread_cond_broadcast(&decoder->changed);
+  while (decoder->held) (void)pthread_cond_wait(&decoder->changed, &decoder->mutex);
+  decoder->waiting--;
+  decoder->at_once--;
+  (void)pthread_mutex_unlock(&decoder->mutex);
+}
+
+nst_status nst_decoder_decode(
+    nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_error *err) {
+  char text[64] = "";
+  int width = 0, height = 0;
+  wait_while_held(decoder);
+  memcpy(text, data, size < sizeof text - 1 ? size : sizeof text - 1);
+  if (strncmp(text, "SLOW", 4) == 0) return nst_fail(err, NST_TIMEOUT, "the picture took too long to decode");
+  if (sscanf(text, "PIC %d %d", &width, &height) != 2)
+    return nst_fail(err, NST_UNSUPPORTED, "not an image that is read here");
+  return nst_picture_allocate(out, width, height, err);
+}
+
+const nst_decode_limits *nst_decoder_limits(const nst_decoder *decoder) {
+  return &decoder->limits;
+}
+
+const char *nst_image_format_name(nst_image_format format) {
+  static const char *const names[] = {"png", "jpeg", "webp"};
+  return names[format];
+}
+
+const char *nst_image_format_mime(nst_image_format format) {
+  static const char *const names[] = {"image/png", "image/jpeg", "image/webp"};
+  return names[format];
+}

@@ -1,0 +1,52 @@
+/* Stand-ins for the jobs and image libraries, whose every answer a test can choose. They implement the
+ * functions of nst/jobs.h, nst/store.h and nst/image.h that the service uses, so tests that use them link
+ * neither library.
+ */
+#ifndef NST_TEST_FAKES_H
+#define NST_TEST_FAKES_H
+
+#include "nst/image.h"
+#include "nst/jobs.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+enum { FAKE_JOBS_MAX = 64 };
+
+struct nst_jobs {
+  pthread_mutex_t mutex; /* guards all that follows */
+  nst_job_view rows[FAKE_JOBS_MAX];
+  int count;
+  int max_queued;
+  nst_status fail; /* what every operation reports, unless NST_OK */
+  bool has_picture;
+  size_t draft_bytes[8]; /* sizes of the pictures of the last draft: content, styles */
+  int draft_pictures;
+};
+
+struct nst_decoder {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  bool held; /* decoding waits while set */
+  int waiting, calls, most_at_once, at_once;
+  nst_decode_limits limits;
+};
+
+void fake_jobs_init(nst_jobs *jobs);
+void fake_jobs_release(nst_jobs *jobs);
+void fake_jobs_fail(nst_jobs *jobs, nst_status status);
+int fake_jobs_count(nst_jobs *jobs);
+
+/* Adds a job in the given state and writes its id. A succeeded one has a PNG as its result. */
+void fake_jobs_add(nst_jobs *jobs, nst_job_state state, char id[NST_ID_SIZE]);
+
+void fake_decoder_init(nst_decoder *decoder);
+void fake_decoder_release(nst_decoder *decoder);
+void fake_decoder_hold(nst_decoder *decoder, bool held);
+/* Waits until `count` calls are held. */
+void fake_decoder_await(nst_decoder *decoder, int count);
+
+/* The bytes of every result: FAKE_RESULT_SIZE of them, each its own offset modulo 251. */
+enum { FAKE_RESULT_SIZE = 100000 };
+
+#endif
