@@ -44,8 +44,9 @@ typedef struct nst_job {
   nst_job_state state;
   int64_t sequence; /* order of acceptance, ascending */
   int64_t created_ms, started_ms, finished_ms, expires_ms;
-  int attempts;          /* how often it was claimed; the fencing token of the current lease */
-  bool cancel_requested; /* of a running job */
+  int attempts;          /* runs that were not given back: the current one counts */
+  int64_t lease;         /* of the last claim, never used again: the fencing token of what it may write */
+  bool cancel_requested; /* while it ran; stays set when it goes back to the queue */
   int style_count;
   char *options;           /* resolved options, JSON object */
   nst_status error_status; /* NST_OK unless failed */
@@ -129,19 +130,19 @@ typedef struct nst_store_ops {
   nst_status (*claim)(nst_store *store, const char *owner, int lease_ms, nst_job *out, nst_error *err);
 
   /* Prolongs the lease of a running job. `*cancel_requested` tells whether a client wants it stopped.
-   * NST_CONFLICT when `attempt` is not the current one or the job is not running any more, NST_NOT_FOUND when
+   * NST_CONFLICT when `lease` is not the current one or the job is not running any more, NST_NOT_FOUND when
    * it was deleted. */
   nst_status (*renew)(
-      nst_store *store, const char *id, int attempt, int lease_ms, bool *cancel_requested, nst_error *err);
+      nst_store *store, const char *id, int64_t lease, int lease_ms, bool *cancel_requested, nst_error *err);
 
   /* Ends a running job: state, output and pictures in one durable transaction, exactly once. NST_CONFLICT and
    * NST_NOT_FOUND as for renew; nothing is written then. `ttl_ms` sets expires_ms. NST_NO_SPACE. */
-  nst_status (*finish)(nst_store *store, const char *id, int attempt, const nst_job_outcome *outcome,
+  nst_status (*finish)(nst_store *store, const char *id, int64_t lease, const nst_job_outcome *outcome,
       int64_t ttl_ms, nst_error *err);
 
   /* Gives a running job back to the queue, in its old place, without counting the attempt. As renew for
    * refusals. */
-  nst_status (*release)(nst_store *store, const char *id, int attempt, nst_error *err);
+  nst_status (*release)(nst_store *store, const char *id, int64_t lease, nst_error *err);
 
   /* Queues again the running jobs whose lease has ended, or all of them when `everything` (at start-up of a
    * store that one process owns). Those that were claimed `max_attempts` times become failed with the reason.

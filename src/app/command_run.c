@@ -1,0 +1,166 @@
+#include "commands.h"
+#include "inputs.h"
+#include "interrupt.h"
+#include "options.h"
+#include "paths.h"
+#include "progress_bar.h"
+#include "report.h"
+
+#include "nst/engine.h"
+#include "nst/id.h"
+#include "nst/image.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The command line, parsed. */
+typedef struct run_request {
+  const char *content;
+  const char *const *styles;
+  int style_count;
+  const char *output, *report, *weights, *decoder;
+  bool quiet;
+  int threads;
+  nst_options options;
+  nst_image_format format;
+} run_request;
+
+typedef struct run_state {
+  nst_progress_bar bar;
+  nst_interrupt interrupt;
+} run_state;
+
+static bool on_progress(void *context, const nst_progress *progress) {
+  run_state *state = context;
+  nst_progress_bar_show(&state->bar, progress);
+  return !nst_interrupt_seen(&state->interrupt);
+}
+
+static nst_status save_picture(const run_request *request, const nst_picture *picture, nst_error *err) {
+  nst_buf bytes = NST_BUF_INIT;
+  nst_status status = nst_image_encode(picture, request->format, (int)request->options.quality, &bytes, err);
+  if (status == NST_OK) status = nst_file_replace(request->output, bytes.data, bytes.size, err);
+  nst_buf_release(&bytes);
+  return status;
+}
+
+/* NST_CANCELED means that the best picture so far was saved. */
+static nst_status stylize(const run_request *request, const nst_option_table *table,
+    const nst_weights *weights, nst_team *team, const nst_inputs *inputs, run_state *state, nst_error *err) {
+  nst_picture picture = NST_PICTURE_INIT;
+  nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
+  nst_stylize_options options = nst_options_for_engine(&request->options);
+  nst_status status = nst_stylize(weights, team, &inputs->content, inputs->styles,
+      (size_t)inputs->style_count, &options, on_progress, state, &picture, &report, err);
+  nst_progress_bar_end(&state->bar);
+  if (picture.rgb && (status == NST_OK || status == NST_CANCELED)) {
+    nst_status saved = save_picture(request, &picture, err);
+    nst_report_facts facts = {.run = &report,
+        .weights = nst_weights_get_info(weights),
+        .threads = request->threads,
+        .width = picture.width,
+        .height = picture.height,
+        .schema = &table->schema,
+        .options = &request->options};
+    if (saved == NST_OK && request->report) saved = nst_report_write(request->report, &facts, err);
+    if (saved != NST_OK) status = saved;
+  }
+  nst_stylize_report_release(&report);
+  nst_picture_release(&picture);
+  return status;
+}
+
+static nst_status run(const run_request *request, const nst_option_table *table, nst_error *err) {
+  run_state state;
+  nst_decoder *decoder = NULL;
+  nst_weights *weights = NULL;
+  nst_team *team = NULL;
+  nst_inputs inputs = NST_INPUTS_INIT;
+  nst_decode_limits limits = NST_DECODE_LIMITS_DEFAULT;
+  char path[1024];
+  nst_progress_bar_init(&state.bar, stderr, request->quiet);
+  nst_status status = nst_interrupt_init(&state.interrupt, err);
+  if (status == NST_OK) status = nst_decoder_create(request->decoder, &limits, &decoder, err);
+  if (status == NST_OK)
+    status = nst_load_inputs(
+        decoder, &request->options, request->content, request->styles, request->style_count, &inputs, err);
+  if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
+  if (status == NST_OK) status = nst_weights_load(path, &weights, err);
+  if (status == NST_OK) status = nst_team_create(request->threads, 0, &team, err);
+  if (status == NST_OK) status = stylize(request, table, weights, team, &inputs, &state, err);
+  nst_team_destroy(team);
+  nst_weights_destroy(weights);
+  nst_decoder_destroy(decoder);
+  nst_inputs_release(&inputs);
+  nst_interrupt_release(&state.interrupt);
+  return status;
+}
+
+/* The file's ending decides the format unless --format was given. */
+static nst_status choose_format(run_request *request, const cJSON *fields, nst_error *err) {
+  nst_image_format by_name;
+  request->format = (nst_image_format)request->options.format;
+  if (cJSON_GetObjectItemCaseSensitive(fields, "format")) return NST_OK;
+  if (!nst_image_format_from_path(request->output, &by_name))
+    return nst_fail(
+        err, NST_INVALID, "%.100s: name it .png, .jpg or .webp, or give --format", request->output);
+  request->options.format = (int)by_name;
+  request->format = by_name;
+  return NST_OK;
+}
+
+static int interpret_and_run(
+    run_request *request, const nst_option_table *table, const cJSON *fields, const char *threads) {
+  nst_error err = NST_ERROR_INIT;
+  nst_status status = nst_options_resolve(table, NULL, fields, &request->options, &err);
+  if (status == NST_OK) status = nst_parse_threads(threads, &request->threads, &err);
+  if (status == NST_OK) status = choose_format(request, fields, &err);
+  if (status != NST_OK) return nst_complain(&err, NST_EXIT_USAGE);
+  status = nst_crypto_init(&err);
+  if (status == NST_OK) status = run(request, table, &err);
+  if (status == NST_CANCELED) return NST_EXIT_INTERRUPTED;
+  return status == NST_OK ? NST_EXIT_DONE : nst_complain(&err, NST_EXIT_FAILED);
+}
+
+int nst_command_run(int argc, char **argv) {
+  run_request request = {.output = NULL};
+  const char *threads = NULL;
+  nst_option_table table;
+  nst_option_table_init(&table, NST_LARGEST_SIZE);
+  const nst_arg own[] = {
+      {"output", 'o', &request.output, NULL, "FILE",
+          "the picture to write, .png, .jpg or .webp (default stylized.png)"},
+      {"threads", 0, &threads, NULL, "N", "threads to compute with (default: all cores)"},
+      {"weights", 0, &request.weights, NULL, "FILE",
+          "VGG19 weights, safetensors (default: the installed ones)"},
+      {"decoder", 0, &request.decoder, NULL, "FILE",
+          "the stylized-decode program (default: the installed one)"},
+      {"report", 0, &request.report, NULL, "FILE", "write losses, times and options as JSON"},
+      {"quiet", 'q', NULL, &request.quiet, "", "show no progress"},
+      {0},
+  };
+  cJSON *fields = cJSON_CreateObject();
+  const nst_args args = {
+      "Usage: stylized run CONTENT STYLE... [flags]\n\nRepaints the photo CONTENT in the style of "
+      "the paintings STYLE. Ctrl-C writes the best picture so far.\n",
+      own, &table.schema, fields};
+  const char **files = NULL;
+  int count = 0;
+  bool go_on = false;
+  nst_error err = NST_ERROR_INIT;
+  int code = nst_command_line(&args, argc, argv, &files, &count, &go_on);
+  if (go_on && count < 2) {
+    (void)nst_fail(&err, NST_INVALID, "run needs a content picture and at least one style picture");
+    code = nst_complain(&err, NST_EXIT_USAGE);
+  } else if (go_on) {
+    if (!request.output) request.output = "stylized.png";
+    request.content = files[0];
+    request.styles = files + 1;
+    request.style_count = count - 1;
+    code = interpret_and_run(&request, &table, fields, threads);
+  }
+  free(files);
+  cJSON_Delete(fields);
+  return code;
+}

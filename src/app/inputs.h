@@ -1,0 +1,37 @@
+/* From encoded pictures to what the engine takes: decode, check, resize. Shared by `run`, `score` and the job
+ * runner. */
+#ifndef NST_APP_INPUTS_H
+#define NST_APP_INPUTS_H
+
+#include "nst/engine.h"
+#include "nst/image.h"
+#include "options.h"
+
+/* The content and the styles, decoded and resized. Set up with NST_INPUTS_INIT, freed with
+ * nst_inputs_release. */
+typedef struct nst_inputs {
+  nst_picture content;
+  nst_picture styles[NST_MAX_STYLES];
+  int style_count;
+} nst_inputs;
+
+#define NST_INPUTS_INIT                                                                                      \
+  { .style_count = 0 }
+
+void nst_inputs_release(nst_inputs *inputs);
+
+/* Decodes `data` and resizes it as `options` say; `field` ("content", "style") is named in errors. Statuses
+ * of nst_decoder_decode and nst_options_check_picture. */
+nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,
+    const void *data, size_t size, nst_picture *out, nst_error *err);
+
+/* Reads files into `inputs`. NST_INVALID for more than NST_MAX_STYLES styles; statuses of nst_buf_read_file
+ * and nst_load_input, the sentence beginning with the path. */
+nst_status nst_load_inputs(nst_decoder *decoder, const nst_options *options, const char *content,
+    const char *const *styles, int style_count, nst_inputs *inputs, nst_error *err);
+
+/* Reads one file as nst_load_inputs does. */
+nst_status nst_load_input_file(nst_decoder *decoder, const nst_options *options, const char *field,
+    const char *path, nst_picture *out, nst_error *err);
+
+#endif

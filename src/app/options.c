@@ -1,0 +1,170 @@
+#include "options.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In the order of the engine's and the image library's enumerations. */
+static const char *const resize_names[] = {"fit", "stretch", NULL};
+static const char *const optimizer_names[] = {"lbfgs", "adam", NULL};
+static const char *const pooling_names[] = {"max", "avg", NULL};
+static const char *const format_names[] = {"png", "jpeg", "webp", NULL};
+static const char *const preset_names[] = {"gatys", NULL};
+
+typedef struct preset {
+  const char *name, *help;
+  const char *const *settings; /* name, value, name, value, ..., NULL */
+} preset;
+
+static const char *const gatys_settings[] = {"resize", "stretch", "iterations", "500", "optimizer", "lbfgs",
+    "learning_rate", "1", "history", "100", "pooling", "max", "content_weight", "1", "style_weight", "1",
+    NULL};
+
+static const preset presets[] = {
+    {"gatys", "the reference: Gatys et al. 2016, L-BFGS without line search, one scale, a square picture",
+        gatys_settings},
+};
+
+#define AT(member) offsetof(nst_options, member)
+
+static const nst_field option_fields[NST_OPTION_COUNT] = {
+    {"preset", NST_FIELD_ENUM, AT(preset), 0, 0, 0, preset_names, "gatys", "",
+        "named set of options that the others are laid over"},
+    {"size", NST_FIELD_INT, AT(size), NST_MIN_SIDE, NST_LARGEST_SIZE, 0, NULL, "512", "pixels",
+        "longest side of the result"},
+    {"resize", NST_FIELD_ENUM, AT(resize), 0, 0, 0, resize_names, "stretch", "",
+        "fit keeps the photo's proportions, stretch makes a square as the reference does"},
+    {"iterations", NST_FIELD_INT, AT(iterations), 1, 10000, 0, NULL, "500", "evaluations",
+        "how often the loss is evaluated"},
+    {"optimizer", NST_FIELD_ENUM, AT(optimizer), 0, 0, 0, optimizer_names, "lbfgs", "",
+        "how the picture is moved towards a smaller loss"},
+    {"learning_rate", NST_FIELD_NUMBER, AT(learning_rate), 1e-6, 1000, 0, NULL, "1", "",
+        "step length: factor of an L-BFGS step, change of a network input in an Adam step"},
+    {"history", NST_FIELD_INT, AT(history), 1, 200, 0, NULL, "100", "pairs",
+        "curvature pairs that L-BFGS remembers"},
+    {"pooling", NST_FIELD_ENUM, AT(pooling), 0, 0, 0, pooling_names, "max", "",
+        "how the network halves its feature maps"},
+    {"content_weight", NST_FIELD_NUMBER, AT(content_weight), 0, 1e9, 0, NULL, "1", "",
+        "how much the photo's content counts"},
+    {"style_weight", NST_FIELD_NUMBER, AT(style_weight), 0, 1e9, 0, NULL, "1", "",
+        "how much the painting's style counts"},
+    {"format", NST_FIELD_ENUM, AT(format), 0, 0, 0, format_names, "png", "", "file format of the result"},
+    {"quality", NST_FIELD_INT, AT(quality), 1, 100, 0, NULL, "92", "", "of a JPEG or WebP result"},
+};
+
+void nst_option_table_init(nst_option_table *table, int64_t max_size) {
+  memcpy(table->fields, option_fields, sizeof option_fields);
+  table->schema = (nst_schema){"option", table->fields, NST_OPTION_COUNT};
+  for (size_t i = 0; i < NST_OPTION_COUNT; i++) {
+    nst_field *field = &table->fields[i];
+    if (strcmp(field->name, "size") != 0) continue;
+    field->maximum = (double)max_size;
+    if (max_size < 512) field->initial = max_size < 256 ? max_size < 64 ? "16" : "64" : "256";
+  }
+}
+
+static nst_status apply_preset(
+    const nst_option_table *table, const preset *chosen, nst_options *options, nst_error *err) {
+  nst_status status = nst_schema_set_text(&table->schema, options, "preset", chosen->name, err);
+  for (const char *const *s = chosen->settings; status == NST_OK && *s; s += 2)
+    status = nst_schema_set_text(&table->schema, options, s[0], s[1], err);
+  return status;
+}
+
+nst_status nst_options_from_preset(
+    const nst_option_table *table, const char *name, nst_options *options, nst_error *err) {
+  memset(options, 0, sizeof *options);
+  nst_status status = nst_schema_set_defaults(&table->schema, options, err);
+  if (status == NST_OK) status = nst_schema_set_text(&table->schema, options, "preset", name, err);
+  return status == NST_OK ? apply_preset(table, &presets[options->preset], options, err) : status;
+}
+
+/* The preset a client named in either object, or the default one; a value that is no string is left to the
+ * table to refuse. */
+static const char *chosen_preset(const nst_option_table *table, const cJSON *json, const cJSON *fields) {
+  const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "preset");
+  if (!cJSON_IsString(item)) item = cJSON_GetObjectItemCaseSensitive(fields, "preset");
+  return cJSON_IsString(item) ? item->valuestring : nst_schema_find(&table->schema, "preset")->initial;
+}
+
+static nst_status apply_fields(const nst_option_table *table, const cJSON *json, const cJSON *fields,
+    nst_options *options, nst_error *err) {
+  const cJSON *item = NULL;
+  cJSON_ArrayForEach(item, fields) {
+    if (cJSON_GetObjectItemCaseSensitive(json, item->string))
+      return nst_fail_field(err, NST_INVALID, item->string, "",
+          "%.48s is given twice: as a form field and in options", item->string);
+    nst_status status =
+        nst_schema_set_text(&table->schema, options, item->string, cJSON_GetStringValue(item), err);
+    if (status != NST_OK) return status;
+  }
+  return NST_OK;
+}
+
+static nst_status check_together(const nst_options *options, nst_error *err) {
+  if (options->content_weight + options->style_weight > 0) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, "style_weight", "greater than 0 when content_weight is 0",
+      "content_weight and style_weight cannot both be 0: there would be nothing to do");
+}
+
+nst_status nst_options_resolve(const nst_option_table *table, const cJSON *json, const cJSON *fields,
+    nst_options *options, nst_error *err) {
+  nst_status status = nst_options_from_preset(table, chosen_preset(table, json, fields), options, err);
+  if (status == NST_OK && json) status = nst_schema_set_json(&table->schema, options, json, err);
+  if (status == NST_OK && fields) status = apply_fields(table, json, fields, options, err);
+  return status == NST_OK ? check_together(options, err) : status;
+}
+
+nst_status nst_options_parse(
+    const nst_option_table *table, const char *json, nst_options *options, nst_error *err) {
+  cJSON *object = cJSON_Parse(json);
+  if (!object) return nst_fail(err, NST_MALFORMED, "the stored options are not JSON");
+  nst_status status = nst_options_resolve(table, object, NULL, options, err);
+  cJSON_Delete(object);
+  return status;
+}
+
+nst_stylize_options nst_options_for_engine(const nst_options *options) {
+  return (nst_stylize_options){
+      .objective = {.content_weight = options->content_weight,
+          .style_weight = options->style_weight,
+          .pooling = (nst_pooling)options->pooling},
+      .optimizer = (nst_optimizer)options->optimizer,
+      .iterations = (int)options->iterations,
+      .learning_rate = options->learning_rate,
+      .history = (int)options->history,
+  };
+}
+
+nst_status nst_options_check_picture(
+    const nst_options *options, const char *field, int width, int height, nst_error *err) {
+  int w, h;
+  nst_resize_dimensions(width, height, (nst_resize_mode)options->resize, (int)options->size, &w, &h);
+  if (w >= NST_MIN_SIDE && h >= NST_MIN_SIDE) return NST_OK;
+  char limit[64];
+  (void)snprintf(limit, sizeof limit, "at least %d pixels a side", (int)NST_MIN_SIDE);
+  return nst_fail_field(err, NST_INVALID, field, limit,
+      "%s of %dx%d pixels becomes %dx%d at size %d: each side needs %s; raise size or use resize=stretch",
+      field, width, height, w, h, (int)options->size, limit);
+}
+
+cJSON *nst_presets_to_json(const nst_option_table *table) {
+  cJSON *list = cJSON_CreateArray();
+  for (size_t i = 0; list && i < sizeof presets / sizeof presets[0]; i++) {
+    nst_options options;
+    cJSON *item = cJSON_CreateObject();
+    cJSON *resolved = NULL;
+    if (nst_options_from_preset(table, presets[i].name, &options, NULL) == NST_OK)
+      resolved = nst_schema_to_json(&table->schema, &options);
+    bool complete = item && resolved && cJSON_AddItemToArray(list, item);
+    if (!complete) cJSON_Delete(item);
+    if (!complete || !cJSON_AddStringToObject(item, "name", presets[i].name) ||
+        !cJSON_AddStringToObject(item, "help", presets[i].help) ||
+        !cJSON_AddItemToObject(item, "options", resolved)) {
+      cJSON_Delete(resolved);
+      cJSON_Delete(list);
+      return NULL;
+    }
+  }
+  return list;
+}

@@ -1,0 +1,68 @@
+/* The options of a job: one table for the command line, form fields, JSON and the documentation; and the
+ * presets, named sets of them. */
+#ifndef NST_APP_OPTIONS_H
+#define NST_APP_OPTIONS_H
+
+#include "nst/engine.h"
+#include "nst/image.h"
+#include "nst/schema.h"
+#include "nst/status.h"
+
+#include <stdint.h>
+
+struct cJSON;
+
+enum {
+  NST_OPTION_COUNT = 12,
+  NST_LARGEST_SIZE = 8192 /* pixels: the bound of `size` where no server lowers it */
+};
+
+typedef struct nst_options {
+  int preset;   /* index of a preset */
+  int64_t size; /* pixels */
+  int resize;   /* nst_resize_mode */
+  int64_t iterations;
+  int optimizer; /* nst_optimizer */
+  double learning_rate;
+  int64_t history;
+  int pooling; /* nst_pooling */
+  double content_weight, style_weight;
+  int format;      /* nst_image_format */
+  int64_t quality; /* of JPEG and WebP */
+} nst_options;
+
+/* The table, with the bounds of this process. Set up once, then read by any thread. */
+typedef struct nst_option_table {
+  nst_field fields[NST_OPTION_COUNT];
+  nst_schema schema; /* points at fields: do not copy or move the table */
+} nst_option_table;
+
+/* `max_size` (pixels) becomes the upper bound of `size`; the default follows where it would lie above. */
+void nst_option_table_init(nst_option_table *table, int64_t max_size);
+
+/* Sets `options` to the defaults, with the preset `name` laid over them. NST_INVALID (field "preset"). */
+nst_status nst_options_from_preset(
+    const nst_option_table *table, const char *name, nst_options *options, nst_error *err);
+
+/* Resolves what a client sent: `json` an object of typed values, `fields` an object of strings; both may be
+ * NULL. The preset either names is applied first. A name in both, an unknown name, a value out of bounds:
+ * NST_INVALID, naming the field. */
+nst_status nst_options_resolve(const nst_option_table *table, const struct cJSON *json,
+    const struct cJSON *fields, nst_options *options, nst_error *err);
+
+/* Parses an object written by nst_schema_to_json. NST_MALFORMED, NST_INVALID. */
+nst_status nst_options_parse(
+    const nst_option_table *table, const char *json, nst_options *options, nst_error *err);
+
+/* What the engine is to do. */
+nst_stylize_options nst_options_for_engine(const nst_options *options);
+
+/* Checks that a picture of these dimensions keeps at least NST_MIN_SIDE pixels on its shorter side when
+ * resized. NST_INVALID naming `field`. */
+nst_status nst_options_check_picture(
+    const nst_options *options, const char *field, int width, int height, nst_error *err);
+
+/* A new JSON array of {name, help, options}; the caller frees it. NULL without memory. */
+struct cJSON *nst_presets_to_json(const nst_option_table *table);
+
+#endif

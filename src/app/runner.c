@@ -1,0 +1,113 @@
+#include "runner.h"
+
+#include "inputs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PREVIEW_QUALITY = 85 };
+
+typedef struct running_job {
+  nst_run *run;
+  nst_options options;
+} running_job;
+
+static nst_status load_pictures(nst_decoder *decoder, running_job *job, nst_inputs *inputs, nst_error *err) {
+  nst_buf bytes = NST_BUF_INIT;
+  nst_status status = nst_run_read_content(job->run, &bytes, err);
+  if (status == NST_OK)
+    status = nst_load_input(decoder, &job->options, "content", bytes.data, bytes.size, &inputs->content, err);
+  for (int i = 0; status == NST_OK && i < nst_run_style_count(job->run) && i < NST_MAX_STYLES; i++) {
+    nst_picture_init(&inputs->styles[i]);
+    status = nst_run_read_style(job->run, i, &bytes, err);
+    if (status == NST_OK)
+      status =
+          nst_load_input(decoder, &job->options, "style", bytes.data, bytes.size, &inputs->styles[i], err);
+    inputs->style_count = i + 1;
+  }
+  nst_buf_release(&bytes);
+  return status;
+}
+
+/* A preview that cannot be made is no reason to stop a job. */
+static void publish_preview(nst_run *run, const nst_progress *progress) {
+  nst_picture picture = NST_PICTURE_INIT;
+  nst_buf jpeg = NST_BUF_INIT;
+  if (nst_stylize_snapshot(progress->state, &picture, NULL) == NST_OK &&
+      nst_image_encode(&picture, NST_IMAGE_JPEG, PREVIEW_QUALITY, &jpeg, NULL) == NST_OK)
+    (void)nst_run_set_preview(run, jpeg.data, jpeg.size, NULL);
+  nst_buf_release(&jpeg);
+  nst_picture_release(&picture);
+}
+
+static bool on_progress(void *context, const nst_progress *p) {
+  running_job *job = context;
+  nst_job_progress progress = {
+      .fraction = (double)p->evaluation / p->evaluations,
+      .evaluation = p->evaluation,
+      .evaluations = p->evaluations,
+      .scale_count = 1,
+      .width = p->width,
+      .height = p->height,
+      .loss = p->losses->total,
+      .content_loss = p->losses->content,
+      .style_loss = p->losses->style,
+      .eta_seconds = p->seconds / p->evaluation * (p->evaluations - p->evaluation),
+  };
+  bool go_on = nst_run_progress(job->run, &progress);
+  if (go_on && nst_run_preview_due(job->run)) publish_preview(job->run, p);
+  return go_on;
+}
+
+/* All three formats are stored, so that a client's Accept can be met without decoding or encoding again. */
+static nst_status hand_over(running_job *job, const nst_picture *picture, nst_error *err) {
+  nst_buf encoded[NST_IMAGE_FORMAT_COUNT + 1] = {NST_BUF_INIT};
+  nst_output_picture pictures[NST_IMAGE_FORMAT_COUNT + 1];
+  nst_status status = NST_OK;
+  int count = 0;
+  for (; status == NST_OK && count < NST_IMAGE_FORMAT_COUNT + 1; count++) {
+    bool is_preview = count == NST_IMAGE_FORMAT_COUNT;
+    nst_image_format format = is_preview ? NST_IMAGE_JPEG : (nst_image_format)count;
+    int quality = is_preview ? PREVIEW_QUALITY : (int)job->options.quality;
+    status = nst_image_encode(picture, format, quality, &encoded[count], err);
+    pictures[count].role = is_preview ? "preview" : nst_image_format_name(format);
+    pictures[count].bytes = (nst_blob){encoded[count].data, encoded[count].size};
+  }
+  if (status == NST_OK) {
+    const nst_buf *chosen = &encoded[job->options.format];
+    nst_job_output output = {
+        .width = picture->width, .height = picture->height, .bytes = (int64_t)chosen->size};
+    (void)snprintf(output.format, sizeof output.format, "%s",
+        nst_image_format_name((nst_image_format)job->options.format));
+    nst_sha256_hex(chosen->data, chosen->size, output.sha256);
+    status = nst_run_set_result(job->run, &output, pictures, count, err);
+  }
+  for (int i = 0; i < NST_IMAGE_FORMAT_COUNT + 1; i++) nst_buf_release(&encoded[i]);
+  return status;
+}
+
+static nst_status repaint(
+    const nst_runner_context *context, running_job *job, const nst_inputs *inputs, nst_error *err) {
+  nst_stylize_options options = nst_options_for_engine(&job->options);
+  nst_picture picture = NST_PICTURE_INIT;
+  nst_status status =
+      nst_stylize(context->weights, context->teams[nst_run_worker(job->run)], &inputs->content,
+          inputs->styles, (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
+  if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {
+    nst_status kept = hand_over(job, &picture, err);
+    if (status == NST_OK) status = kept;
+  }
+  nst_picture_release(&picture);
+  return status;
+}
+
+nst_status nst_run_job(void *context, nst_run *run, nst_error *err) {
+  const nst_runner_context *shared = context;
+  running_job job = {.run = run};
+  nst_inputs inputs = NST_INPUTS_INIT;
+  nst_status status = nst_options_parse(shared->options, nst_run_options(run), &job.options, err);
+  if (status == NST_OK) status = load_pictures(shared->decoder, &job, &inputs, err);
+  if (status == NST_OK) status = repaint(shared, &job, &inputs, err);
+  nst_inputs_release(&inputs);
+  return status;
+}

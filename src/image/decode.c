@@ -1,0 +1,92 @@
+#include "decode.h"
+
+#define STBI_NO_STDIO
+#include <limits.h>
+#include <stb/stb_image.h>
+#include <stdlib.h>
+#include <string.h>
+#include <webp/decode.h>
+
+typedef struct raw {
+  uint8_t *rgba; /* 8 bits a channel */
+  int width, height;
+} raw;
+
+static uint8_t *decode_webp(const void *data, size_t size, raw *out) {
+  return WebPDecodeRGBA(data, size, &out->width, &out->height);
+}
+
+/* stb keeps the upper 8 of 16 bits, as the reference's library does. */
+static uint8_t *decode_stb(const void *data, size_t size, raw *out) {
+  int channels;
+  if (size > INT_MAX) return NULL;
+  return stbi_load_from_memory(data, (int)size, &out->width, &out->height, &channels, 4);
+}
+
+/* Rounded c * a + 255 * (1 - a). */
+static uint8_t on_white(uint8_t colour, uint8_t alpha) {
+  return (uint8_t)((colour * alpha + 255 * (255 - alpha) + 127) / 255);
+}
+
+/* Where the pixel at (x, y) of the upright picture is stored (TIFF 6.0: what row 0 and column 0 are). */
+static size_t source(const raw *from, int orientation, int x, int y) {
+  int w = from->width, h = from->height, column = x, row = y;
+  switch (orientation) {
+  case 2:
+    column = w - 1 - x;
+    break;
+  case 3:
+    column = w - 1 - x, row = h - 1 - y;
+    break;
+  case 4:
+    row = h - 1 - y;
+    break;
+  case 5:
+    column = y, row = x;
+    break;
+  case 6:
+    column = y, row = h - 1 - x;
+    break;
+  case 7:
+    column = w - 1 - y, row = h - 1 - x;
+    break;
+  case 8:
+    column = w - 1 - y, row = x;
+    break;
+  default:
+    break;
+  }
+  return ((size_t)row * (size_t)w + (size_t)column) * 4;
+}
+
+static nst_status make_picture(const raw *from, int orientation, nst_picture *out, nst_error *err) {
+  bool turned = orientation >= 5;
+  nst_status status = nst_picture_allocate(
+      out, turned ? from->height : from->width, turned ? from->width : from->height, err);
+  if (status != NST_OK) return status;
+  uint8_t *to = out->rgb;
+  for (int y = 0; y < out->height; y++)
+    for (int x = 0; x < out->width; x++, to += 3) {
+      const uint8_t *p = from->rgba + source(from, orientation, x, y);
+      for (int k = 0; k < 3; k++) to[k] = on_white(p[k], p[3]);
+    }
+  return NST_OK;
+}
+
+nst_status nst_decode_bytes(
+    const void *data, size_t size, const nst_image_info *info, nst_picture *out, nst_error *err) {
+  raw pixels = {0};
+  bool is_webp = info->format == NST_IMAGE_WEBP;
+  pixels.rgba = is_webp ? decode_webp(data, size, &pixels) : decode_stb(data, size, &pixels);
+  if (!pixels.rgba)
+    return nst_fail(err, NST_UNSUPPORTED, "the %s picture is damaged", nst_image_format_name(info->format));
+  nst_status status = NST_OK;
+  if (pixels.width != info->width || pixels.height != info->height)
+    status = nst_fail(err, NST_UNSUPPORTED, "the picture's header and its data differ in size");
+  if (status == NST_OK) status = make_picture(&pixels, info->orientation, out, err);
+  if (is_webp)
+    WebPFree(pixels.rgba);
+  else
+    stbi_image_free(pixels.rgba);
+  return status;
+}

@@ -1,0 +1,76 @@
+#include "encode.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jpeglib.h>
+
+enum { FULL_COLOUR = 90 }; /* from this quality on, colours keep their full resolution */
+
+/* libjpeg reports errors by a function that must not return. */
+typedef struct failure {
+  struct jpeg_error_mgr manager; /* first, so that a pointer to it is one to the whole */
+  jmp_buf back;
+} failure;
+
+static void on_error(j_common_ptr common) {
+  longjmp(((failure *)(void *)common->err)->back, 1);
+}
+
+static void on_message(j_common_ptr common) {
+  (void)common;
+}
+
+static void write_picture(struct jpeg_compress_struct *jpeg, const nst_picture *picture, int quality) {
+  jpeg->image_width = (JDIMENSION)picture->width;
+  jpeg->image_height = (JDIMENSION)picture->height;
+  jpeg->input_components = 3;
+  jpeg->in_color_space = JCS_RGB;
+  jpeg_set_defaults(jpeg);
+  jpeg_set_quality(jpeg, quality, TRUE);
+  jpeg->optimize_coding = TRUE;
+  jpeg->dct_method = JDCT_ISLOW;
+  if (quality >= FULL_COLOUR) jpeg->comp_info[0].h_samp_factor = jpeg->comp_info[0].v_samp_factor = 1;
+  jpeg_start_compress(jpeg, TRUE);
+  while (jpeg->next_scanline < jpeg->image_height) {
+    JSAMPROW row = picture->rgb + (size_t)jpeg->next_scanline * (size_t)picture->width * 3;
+    (void)jpeg_write_scanlines(jpeg, &row, 1);
+  }
+  jpeg_finish_compress(jpeg);
+}
+
+/* What libjpeg allocates for its output, reachable after a jump. */
+typedef struct output {
+  unsigned char *bytes;
+  unsigned long size;
+} output;
+
+/* False after an error. */
+static bool compress(const nst_picture *picture, int quality, output *o) {
+  struct jpeg_compress_struct jpeg;
+  failure trap;
+  jpeg.err = jpeg_std_error(&trap.manager);
+  trap.manager.error_exit = on_error;
+  trap.manager.output_message = on_message;
+  if (setjmp(trap.back)) {
+    jpeg_destroy_compress(&jpeg);
+    return false;
+  }
+  jpeg_create_compress(&jpeg);
+  jpeg_mem_dest(&jpeg, &o->bytes, &o->size);
+  write_picture(&jpeg, picture, quality);
+  jpeg_destroy_compress(&jpeg);
+  return true;
+}
+
+nst_status nst_encode_jpeg(const nst_picture *picture, int quality, nst_buf *out, nst_error *err) {
+  output o = {NULL, 0};
+  if (picture->width > JPEG_MAX_DIMENSION || picture->height > JPEG_MAX_DIMENSION)
+    return nst_fail(err, NST_INVALID, "a JPEG picture can have %ld pixels a side at most, not %dx%d",
+        JPEG_MAX_DIMENSION, picture->width, picture->height);
+  nst_status status = compress(picture, quality, &o) ? nst_buf_append(out, o.bytes, o.size, err)
+                                                     : nst_fail_memory(err, "encoding a JPEG picture");
+  free(o.bytes);
+  return status;
+}

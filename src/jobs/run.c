@@ -1,0 +1,80 @@
+/* What a runner may ask and say. */
+#include "internal.h"
+
+#include "nst/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *nst_run_job_id(const nst_run *run) {
+  return run->job.id;
+}
+
+const char *nst_run_options(const nst_run *run) {
+  return run->job.options;
+}
+
+int nst_run_worker(const nst_run *run) {
+  return run->worker;
+}
+
+int nst_run_style_count(const nst_run *run) {
+  return run->job.style_count;
+}
+
+static nst_status read_picture(nst_run *run, const char *role, nst_buf *out, nst_error *err) {
+  nst_store *store = run->jobs->store;
+  return store->ops->read_picture(store, run->job.id, role, out, err);
+}
+
+nst_status nst_run_read_content(nst_run *run, nst_buf *out, nst_error *err) {
+  return read_picture(run, "content", out, err);
+}
+
+nst_status nst_run_read_style(nst_run *run, int index, nst_buf *out, nst_error *err) {
+  char role[24];
+  (void)snprintf(role, sizeof role, "style%d", index);
+  return read_picture(run, role, out, err);
+}
+
+bool nst_run_progress(nst_run *run, const nst_job_progress *progress) {
+  (void)pthread_mutex_lock(&run->jobs->lock);
+  run->progress = *progress;
+  run->has_progress = true;
+  bool go_on = run->stop == NST_STOP_NONE;
+  (void)pthread_mutex_unlock(&run->jobs->lock);
+  return go_on;
+}
+
+bool nst_run_preview_due(nst_run *run) {
+  int64_t interval = (int64_t)run->jobs->options.preview_interval_ms * 1000000;
+  return interval > 0 && (run->preview_ns == 0 || nst_clock_mono_ns() - run->preview_ns >= interval);
+}
+
+nst_status nst_run_set_preview(nst_run *run, const void *jpeg, size_t size, nst_error *err) {
+  nst_buf copy = NST_BUF_INIT;
+  nst_status status = nst_buf_append(&copy, jpeg, size, err);
+  if (status != NST_OK) return status;
+  (void)pthread_mutex_lock(&run->jobs->lock);
+  nst_buf old = run->preview;
+  run->preview = copy;
+  (void)pthread_mutex_unlock(&run->jobs->lock);
+  nst_buf_release(&old);
+  run->preview_ns = nst_clock_mono_ns();
+  return NST_OK;
+}
+
+nst_status nst_run_set_result(nst_run *run, const nst_job_output *output, const nst_output_picture *pictures,
+    int picture_count, nst_error *err) {
+  if (picture_count < 1 || picture_count > NST_RESULT_PICTURES || run->picture_count > 0)
+    return nst_fail(err, NST_INTERNAL, "a result has 1 to %d pictures and is set once", NST_RESULT_PICTURES);
+  for (int i = 0; i < picture_count; i++) {
+    nst_result_picture *picture = &run->pictures[i];
+    (void)snprintf(picture->role, sizeof picture->role, "%s", pictures[i].role);
+    run->picture_count = i + 1;
+    nst_status status = nst_buf_append(&picture->bytes, pictures[i].bytes.data, pictures[i].bytes.size, err);
+    if (status != NST_OK) return status;
+  }
+  run->output = *output;
+  return NST_OK;
+}

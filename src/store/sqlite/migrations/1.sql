@@ -1,0 +1,34 @@
+CREATE TABLE jobs (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT, -- order of acceptance, never used again
+  id TEXT NOT NULL UNIQUE,
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4), -- nst_job_state
+  created INTEGER NOT NULL, -- times in milliseconds since 1970, 0 for not yet
+  started INTEGER NOT NULL DEFAULT 0,
+  finished INTEGER NOT NULL DEFAULT 0,
+  expires INTEGER NOT NULL DEFAULT 0,
+  expired INTEGER NOT NULL DEFAULT 0, -- its pictures are gone
+  attempts INTEGER NOT NULL DEFAULT 0,
+  lease INTEGER NOT NULL DEFAULT 0, -- grows with every claim
+  owner TEXT NOT NULL DEFAULT '',
+  lease_until INTEGER NOT NULL DEFAULT 0,
+  cancel_requested INTEGER NOT NULL DEFAULT 0,
+  style_count INTEGER NOT NULL,
+  options TEXT NOT NULL,
+  error_status INTEGER NOT NULL DEFAULT 0, -- nst_status
+  error_detail TEXT,
+  output_width INTEGER NOT NULL DEFAULT 0,
+  output_height INTEGER NOT NULL DEFAULT 0,
+  output_format TEXT NOT NULL DEFAULT '',
+  output_bytes INTEGER NOT NULL DEFAULT 0,
+  output_sha256 TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+CREATE INDEX jobs_by_state ON jobs (state, sequence);
+CREATE INDEX jobs_by_expiry ON jobs (expires) WHERE expires > 0;
+
+CREATE TABLE pictures (
+  job INTEGER NOT NULL REFERENCES jobs (sequence) ON DELETE CASCADE,
+  role TEXT NOT NULL, -- content, style0, style1, ..., png, jpeg, webp, preview
+  bytes BLOB NOT NULL,
+  UNIQUE (job, role)
+) STRICT;

@@ -1,0 +1,153 @@
+#include "options.h"
+
+#include <cjson/cJSON.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static nst_option_table table;
+
+static nst_status resolve(const char *json, const char *fields, nst_options *out, nst_error *err) {
+  cJSON *a = json ? cJSON_Parse(json) : NULL, *b = fields ? cJSON_Parse(fields) : NULL;
+  assert_true((!json || a) && (!fields || b));
+  nst_status status = nst_options_resolve(&table, a, b, out, err);
+  cJSON_Delete(a);
+  cJSON_Delete(b);
+  return status;
+}
+
+static void the_default_is_the_reference(void **state) {
+  (void)state;
+  nst_options o;
+  assert_int_equal(resolve(NULL, NULL, &o, NULL), NST_OK);
+  nst_stylize_options e = nst_options_for_engine(&o);
+  assert_int_equal(o.size, 512);
+  assert_int_equal(o.resize, NST_RESIZE_STRETCH);
+  assert_int_equal(e.iterations, 500);
+  assert_int_equal(e.optimizer, NST_OPTIMIZER_LBFGS);
+  assert_int_equal(e.history, 100);
+  assert_int_equal(e.objective.pooling, NST_POOLING_MAX);
+  assert_true(e.learning_rate == 1 && e.objective.content_weight == 1 && e.objective.style_weight == 1);
+}
+
+static void json_and_fields_are_laid_over_the_preset(void **state) {
+  (void)state;
+  nst_options o;
+  assert_int_equal(
+      resolve("{\"iterations\": 7, \"preset\": \"gatys\", \"optimizer\": \"adam\"}",
+          "{\"size\": \"64\", \"resize\": \"fit\", \"format\": \"webp\", \"pooling\": \"avg\"}", &o, NULL),
+      NST_OK);
+  assert_int_equal(o.iterations, 7);
+  assert_int_equal(o.size, 64);
+  assert_int_equal(o.resize, NST_RESIZE_FIT);
+  assert_int_equal(o.optimizer, NST_OPTIMIZER_ADAM);
+  assert_int_equal(o.format, NST_IMAGE_WEBP);
+  assert_int_equal(o.pooling, NST_POOLING_AVG);
+}
+
+static void wrong_options_are_refused_by_name(void **state) {
+  (void)state;
+  static const struct {
+    const char *json, *fields, *field;
+  } cases[] = {
+      {"{\"size\": -1}", NULL, "size"},
+      {NULL, "{\"size\": \"1e9\"}", "size"},
+      {NULL, "{\"iterations\": \"abc\"}", "iterations"},
+      {"{\"iterations\": 0}", NULL, "iterations"},
+      {"{\"preset\": \"none\"}", NULL, "preset"},
+      {NULL, "{\"preset\": \"none\"}", "preset"},
+      {"{\"preset\": 3}", NULL, "preset"},
+      {"{\"colour\": 3}", NULL, "colour"},
+      {NULL, "{\"colour\": \"3\"}", "colour"},
+      {"{\"size\": 64}", "{\"size\": \"64\"}", "size"},
+      {"{\"learning_rate\": 0}", NULL, "learning_rate"},
+      {"{\"content_weight\": 0, \"style_weight\": 0}", NULL, "style_weight"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    nst_options o;
+    nst_error err = NST_ERROR_INIT;
+    assert_int_equal(resolve(cases[i].json, cases[i].fields, &o, &err), NST_INVALID);
+    assert_string_equal(err.field, cases[i].field);
+    assert_true(strlen(err.detail) > 10);
+  }
+}
+
+static void a_server_may_lower_the_largest_size(void **state) {
+  (void)state;
+  static const int64_t limits[] = {16, 63, 64, 300, 512, 2048};
+  for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    nst_option_table lowered;
+    nst_options o;
+    nst_option_table_init(&lowered, limits[i]);
+    assert_int_equal(nst_options_from_preset(&lowered, "gatys", &o, NULL), NST_OK);
+    assert_true(o.size <= limits[i] && o.size <= 512);
+  }
+  nst_option_table lowered;
+  nst_options o;
+  nst_error err = NST_ERROR_INIT;
+  nst_option_table_init(&lowered, 300);
+  cJSON *json = cJSON_Parse("{\"size\": 301}");
+  assert_int_equal(nst_options_resolve(&lowered, json, NULL, &o, &err), NST_INVALID);
+  assert_string_equal(err.limit, "16..300 pixels");
+  cJSON_Delete(json);
+}
+
+static void resolved_options_can_be_stored_and_parsed(void **state) {
+  (void)state;
+  nst_options o, again;
+  assert_int_equal(resolve("{\"size\": 100, \"style_weight\": 2.5}", NULL, &o, NULL), NST_OK);
+  cJSON *json = nst_schema_to_json(&table.schema, &o);
+  char *text = cJSON_PrintUnformatted(json);
+  assert_int_equal(cJSON_GetArraySize(json), NST_OPTION_COUNT);
+  assert_int_equal(nst_options_parse(&table, text, &again, NULL), NST_OK);
+  assert_true(again.size == 100 && again.style_weight == 2.5 && again.iterations == 500);
+  assert_int_equal(nst_options_parse(&table, "{", &again, NULL), NST_MALFORMED);
+  cJSON_free(text);
+  cJSON_Delete(json);
+}
+
+static void a_picture_too_narrow_for_the_network_is_refused(void **state) {
+  (void)state;
+  nst_options o;
+  nst_error err = NST_ERROR_INIT;
+  assert_int_equal(resolve("{\"size\": 256, \"resize\": \"fit\"}", NULL, &o, NULL), NST_OK);
+  assert_int_equal(nst_options_check_picture(&o, "content", 1000, 64, NULL), NST_OK);
+  assert_int_equal(nst_options_check_picture(&o, "style", 1000, 50, &err), NST_INVALID);
+  assert_string_equal(err.field, "style");
+  assert_non_null(strstr(err.detail, "1000x50"));
+  o.resize = NST_RESIZE_STRETCH;
+  assert_int_equal(nst_options_check_picture(&o, "style", 1000, 1, NULL), NST_OK);
+}
+
+static void presets_show_what_they_resolve_to(void **state) {
+  (void)state;
+  cJSON *list = nst_presets_to_json(&table);
+  const cJSON *gatys = cJSON_GetArrayItem(list, 0);
+  const cJSON *options = cJSON_GetObjectItem(gatys, "options");
+  assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(gatys, "name")), "gatys");
+  assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(options, "iterations")) == 500);
+  cJSON_Delete(list);
+}
+
+static int set_up(void **state) {
+  (void)state;
+  nst_option_table_init(&table, NST_LARGEST_SIZE);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_default_is_the_reference),
+      cmocka_unit_test(json_and_fields_are_laid_over_the_preset),
+      cmocka_unit_test(wrong_options_are_refused_by_name),
+      cmocka_unit_test(a_server_may_lower_the_largest_size),
+      cmocka_unit_test(resolved_options_can_be_stored_and_parsed),
+      cmocka_unit_test(a_picture_too_narrow_for_the_network_is_refused),
+      cmocka_unit_test(presets_show_what_they_resolve_to),
+  };
+  return cmocka_run_group_tests(tests, set_up, NULL);
+}
