@@ -13,6 +13,7 @@ import sys
 
 import torch
 
+sys.dont_write_bytecode = True
 import network
 import optimizers
 
