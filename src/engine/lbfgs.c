@@ -275,7 +275,7 @@ nst_status nst_lbfgs_step(nst_lbfgs *l, float *x, nst_function function, void *c
   nst_vector_sums size = {0};
   double loss = 0.0;
   nst_status status = evaluate(l, x, function, context, &loss, &size, err);
-  if (status != NST_OK || (double)size.largest <= o->tolerance_gradient) return status;
+  if (status != NST_OK || size.largest <= (float)o->tolerance_gradient) return status;
   for (int i = 1; i <= o->max_iterations; i++) {
     bool ended = false;
     float largest = 0.0F;
@@ -285,7 +285,7 @@ nst_status nst_lbfgs_step(nst_lbfgs *l, float *x, nst_function function, void *c
     double before = loss;
     status = evaluate(l, x, function, context, &loss, &size, err);
     if (status != NST_OK || ++evaluations >= most_evaluations) return status;
-    if ((double)size.largest <= o->tolerance_gradient || (double)largest <= o->tolerance_change ||
+    if (size.largest <= (float)o->tolerance_gradient || largest <= (float)o->tolerance_change ||
         fabs(loss - before) < o->tolerance_change)
       return NST_OK;
   }

@@ -25,7 +25,10 @@ static bool read_numbers(const char *text, int count, float *out) {
   cJSON *json = cJSON_ParseWithLengthOpts(text, strlen(text) + 1, NULL, true);
   bool good = count == 1 || (cJSON_IsArray(json) && cJSON_GetArraySize(json) == count);
   const cJSON *item = count == 1 || !good ? json : json->child;
-  for (int i = 0; good && i < count; i++, item = item->next) good = to_float(item, &out[i]);
+  for (int i = 0; good && i < count; i++) {
+    good = to_float(item, &out[i]);
+    if (good) item = item->next;
+  }
   cJSON_Delete(json);
   return good;
 }
