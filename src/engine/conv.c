@@ -1,6 +1,13 @@
-/* Direct convolution. A block of the input is copied with its border into scratch memory that stays in cache.
- * There, the values under one row of a filter are consecutive for each pixel, and those of the next pixel
- * begin `in` floats later: the kernel multiplies them with the filters as they lie. */
+/* Direct convolution. A block of the input is copied with its border into scratch memory that stays in cache,
+ * cut into planes of DEPTH channels. There, the next pixel lies DEPTH floats behind one, whatever the tap:
+ * the kernel multiplies the planes with the filters as they lie.
+ *
+ * The order of the sums is that of oneDNN's direct convolution, which PyTorch uses: the bias first, then for
+ * each DEPTH input channels the sum over the taps and over those channels. Rounding decides which way a ReLU
+ * near 0 or the maximum of nearly equal values goes, and a single such decision can change the gradient by a
+ * thousandth. In the same order, with fused multiply-add, the activations are the reference's to the last
+ * bit.
+ */
 #include "conv.h"
 
 #include "conv_kernel.h"
@@ -10,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CHANNELS = 65536, PANEL = NST_TILE_CHANNELS, TILE = NST_TILE_PIXELS };
+enum { MAX_CHANNELS = 65536, PANEL = NST_TILE_CHANNELS, TILE = NST_TILE_PIXELS, DEPTH = NST_TILE_DEPTH };
 
 /* How a layer is cut. It depends on the layer's shape alone, never on the number of threads, so that every
  * sum is computed in the same order whoever computes it. */
@@ -19,14 +26,13 @@ enum {
   LEAST_ROWS = 2,       /* of a block */
   BLOCK_FLOATS = 98304, /* of a block with its border: with a panel of filters it fits in an L2 cache */
   BLOCK_PIXELS = 1024,  /* of a block */
-  LEAST_ITEMS = 8,      /* a layer of fewer blocks is cut by output channels as well */
-  PIECE = 128 /* products of a result added up in a row, at most: sums of such sums round far less */
+  LEAST_ITEMS = 8       /* a layer of fewer blocks is cut by output channels as well */
 };
 
 struct nst_conv_filters {
   int in, out;
   nst_conv_kernel kernel;
-  float *forward;  /* [panel][3][3][in][PANEL], zeros beyond the last output channel */
+  float *forward;  /* [panel][in / DEPTH][3][3][DEPTH][PANEL], zeros beyond the last output channel */
   float *backward; /* the same of the flipped filters, `in` and `out` exchanged */
   float *bias;     /* [out] */
 };
@@ -35,13 +41,19 @@ static size_t divide_up(size_t a, size_t b) {
   return (a + b - 1) / b;
 }
 
+static size_t at_most(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 static size_t panel_floats(int in, int out) {
   return divide_up((size_t)out, PANEL) * 9 * (size_t)in * PANEL;
 }
 
-/* Places one value of a filter with `in` inputs. */
+/* Places one value of a filter with `in` inputs. The last part of less than DEPTH inputs is shorter. */
 static void place(float *packed, size_t in, size_t from, size_t tap, size_t to, float value) {
-  packed[((to / PANEL * 9 + tap) * in + from) * PANEL + to % PANEL] = value;
+  size_t part = from / DEPTH * DEPTH, depth = at_most(DEPTH, in - part);
+  size_t row = (to / PANEL * in + part) * 9 + tap * depth + from % DEPTH;
+  packed[row * PANEL + to % PANEL] = value;
 }
 
 static void pack(nst_conv_filters *f, const float *oihw) {
@@ -98,7 +110,8 @@ typedef struct cut {
 static cut make_cut(size_t h, size_t w, size_t in, size_t out) {
   cut c = {.column_blocks = divide_up(w, MAX_COLUMNS), .panels = divide_up(out, PANEL)};
   c.columns = divide_up(w, c.column_blocks);
-  size_t width = c.columns + 2, fitting = BLOCK_FLOATS / (width * in);
+  size_t width = c.columns + 2, depth = divide_up(in, DEPTH) * DEPTH,
+         fitting = BLOCK_FLOATS / (width * depth);
   c.rows = fitting > LEAST_ROWS + 2 ? fitting - 2 : LEAST_ROWS;
   if (c.rows * c.columns > BLOCK_PIXELS) c.rows = BLOCK_PIXELS / c.columns;
   c.row_blocks = divide_up(h, c.rows);
@@ -106,7 +119,7 @@ static cut make_cut(size_t h, size_t w, size_t in, size_t out) {
   size_t groups = divide_up(LEAST_ITEMS, c.row_blocks * c.column_blocks);
   c.group = divide_up(c.panels, groups < c.panels ? groups : c.panels);
   c.groups = divide_up(c.panels, c.group);
-  c.block_floats = ((c.rows + 2) * width + TILE) * in;
+  c.block_floats = (c.rows + 2) * width * depth + TILE * DEPTH;
   c.result_floats = divide_up(c.rows * width, TILE) * TILE * PANEL;
   return c;
 }
@@ -140,10 +153,6 @@ typedef struct block {
   size_t row, rows, column, columns, panel, panels;
 } block;
 
-static size_t at_most(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
 static block block_of(const pass *p, size_t item) {
   const cut *c = &p->cut;
   size_t place = item / c->groups;
@@ -156,58 +165,57 @@ static block block_of(const pass *p, size_t item) {
   return b;
 }
 
-/* to[columns + 2][in] = the values of one row of x from column b->column - 1 on, zeros outside. */
-static void copy_row(const pass *p, const block *b, size_t row, float *to) {
-  size_t in = p->in, left = b->column == 0 ? 1 : 0, end = b->column + b->columns;
-  size_t right = end == p->w ? 1 : 0;
-  const float *from = p->x + (row * p->w + b->column + left - 1) * in;
-  if (left > 0) memset(to, 0, in * sizeof *to);
-  memcpy(to + left * in, from, (b->columns + 2 - left - right) * in * sizeof *to);
-  if (right > 0) memset(to + (b->columns + 1) * in, 0, in * sizeof *to);
+/* The border of a picture is 0. Channels beyond the last are not used. */
+static void copy_pixel(const float *from, size_t in, size_t plane, float *to) {
+  size_t c = 0;
+  for (; from && c + DEPTH <= in; c += DEPTH, to += plane) memcpy(to, from + c, DEPTH * sizeof *to);
+  if (from && c < in) memcpy(to, from + c, (in - c) * sizeof *to);
+  for (; !from && c < in; c += DEPTH, to += plane) memset(to, 0, DEPTH * sizeof *to);
 }
 
-/* to[rows + 2][columns + 2][in] = the block with its border, then zeros under what the last tile overhangs.
- */
+/* to[in / DEPTH][rows + 2][columns + 2][DEPTH] = the block with its border, then zeros under what the last
+ * tile overhangs. */
 static void copy_block(const pass *p, const block *b, float *to) {
-  size_t row_floats = (b->columns + 2) * p->in;
-  for (size_t i = 0; i < b->rows + 2; i++, to += row_floats) {
-    size_t row = b->row + i; /* plus 1 */
-    if (row < 1 || row > p->h)
-      memset(to, 0, row_floats * sizeof *to);
-    else
-      copy_row(p, b, row - 1, to);
-  }
-  memset(to, 0, TILE * p->in * sizeof *to);
+  size_t width = b->columns + 2, plane = (b->rows + 2) * width * DEPTH;
+  for (size_t i = 0; i < b->rows + 2; i++)
+    for (size_t j = 0; j < width; j++) {
+      size_t row = b->row + i, column = b->column + j; /* plus 1 */
+      bool inside = row >= 1 && row <= p->h && column >= 1 && column <= p->w;
+      const float *from = inside ? p->x + ((row - 1) * p->w + column - 1) * p->in : NULL;
+      copy_pixel(from, p->in, plane, to + (i * width + j) * DEPTH);
+    }
+  memset(to + divide_up(p->in, DEPTH) * plane, 0, TILE * DEPTH * sizeof *to);
+}
+
+/* What the sums of a panel begin with. */
+static void begin_panel(const pass *p, size_t panel, size_t pixels, float *results) {
+  float start[PANEL] = {0};
+  size_t channel = panel * PANEL, n = at_most(PANEL, p->out - channel);
+  if (p->bias) memcpy(start, p->bias + channel, n * sizeof *start);
+  for (size_t i = 0; i < pixels; i++) memcpy(results + i * PANEL, start, sizeof start);
 }
 
 /* results[tiles][TILE][PANEL] of one panel. The pixels of a block follow each other with its border: the last
  * two of each row are computed as well, to be left out by whoever stores the results. */
-static void compute_panel(
-    const pass *p, const block *b, const float *input, const float *panel, float *results) {
-  size_t width = b->columns + 2, tiles = divide_up(b->rows * width - 2, TILE), run = 3 * p->in;
-  bool whole = 3 * run <= PIECE;
-  size_t step = divide_up(run, divide_up(run, PIECE));
-  nst_conv_tile tile = {.segment_stride = width * p->in, .pixel_stride = p->in, .segments = whole ? 3 : 1};
-  for (size_t row = 0; row < 3; row += tile.segments)
-    for (size_t from = 0; from < run; from += step) {
-      tile.length = at_most(step, run - from);
-      tile.b = panel + (row * run + from) * PANEL;
-      tile.accumulate = row + from > 0;
-      for (size_t i = 0; i < tiles; i++) {
-        tile.a = input + row * tile.segment_stride + i * TILE * p->in + from;
-        tile.c = results + i * TILE * PANEL;
-        p->kernel(&tile);
-      }
+static void compute_panel(const pass *p, const block *b, size_t panel, const float *input, float *results) {
+  size_t width = b->columns + 2, tiles = divide_up(b->rows * width - 2, TILE);
+  begin_panel(p, panel, tiles * TILE, results);
+  size_t plane = (b->rows + 2) * width * DEPTH;
+  nst_conv_tile tile = {.row_stride = width * DEPTH};
+  for (size_t from = 0; from < p->in; from += DEPTH, input += plane) {
+    tile.depth = at_most(DEPTH, p->in - from);
+    tile.b = p->filters + (panel * p->in + from) * 9 * PANEL;
+    for (size_t i = 0; i < tiles; i++) {
+      tile.a = input + i * TILE * DEPTH;
+      tile.c = results + i * TILE * PANEL;
+      p->kernel(&tile);
     }
+  }
 }
 
 /* "v < 0 ? 0 : v" rather than a maximum, so that a NaN stays one. */
-static void add_bias_relu(
-    const float *restrict sum, const float *restrict bias, size_t n, float *restrict y) {
-  for (size_t c = 0; c < n; c++) {
-    float v = sum[c] + bias[c];
-    y[c] = v < 0.0F ? 0.0F : v;
-  }
+static void finish_relu(const float *restrict sum, size_t n, float *restrict y) {
+  for (size_t c = 0; c < n; c++) y[c] = sum[c] < 0.0F ? 0.0F : sum[c];
 }
 
 static void finish_gradient(const float *sum, const float *add, const float *gate, size_t n, float *dx) {
@@ -225,7 +233,7 @@ static void store_panel(const pass *p, const block *b, size_t panel, const float
       const float *sum = results + (row * (b->columns + 2) + column) * PANEL;
       size_t at = ((b->row + row) * p->w + b->column + column) * p->out + channel;
       if (p->bias)
-        add_bias_relu(sum, p->bias + channel, n, p->y + at);
+        finish_relu(sum, n, p->y + at);
       else
         finish_gradient(sum, add ? add + at : NULL, gate ? gate + at : NULL, n, p->y + at);
     }
@@ -239,7 +247,7 @@ static void compute_item(void *context, size_t item, int thread) {
   float *results = (float *)(void *)(scratch + nst_align(p->cut.block_floats * sizeof(float)));
   copy_block(p, &b, input);
   for (size_t panel = b.panel; panel < b.panel + b.panels; panel++) {
-    compute_panel(p, &b, input, p->filters + panel * 9 * p->in * PANEL, results);
+    compute_panel(p, &b, panel, input, results);
     store_panel(p, &b, panel, results);
   }
 }

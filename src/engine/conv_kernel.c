@@ -4,7 +4,7 @@
 #include <immintrin.h>
 #endif
 
-enum { PIXELS = NST_TILE_PIXELS, CHANNELS = NST_TILE_CHANNELS };
+enum { PIXELS = NST_TILE_PIXELS, CHANNELS = NST_TILE_CHANNELS, DEPTH = NST_TILE_DEPTH };
 
 /* Unrolls the loop that follows. An array of sums lives in registers only when every index is a constant. */
 #if defined(__clang__)
@@ -22,13 +22,13 @@ enum { PART_PIXELS = 4, PART_LANES = 2, PART_CHANNELS = 4 * PART_LANES };
 static void generic_part(const nst_conv_tile *t, size_t pixel, size_t channel) {
   lanes sum[PART_PIXELS][PART_LANES] = {0};
   const float *b = t->b + channel;
-  for (size_t s = 0; s < t->segments; s++) {
-    const float *a = t->a + s * t->segment_stride + pixel * t->pixel_stride;
-    for (size_t k = 0; k < t->length; k++, b += CHANNELS) {
+  for (size_t tap = 0; tap < 9; tap++) {
+    const float *a = t->a + tap / 3 * t->row_stride + (pixel + tap % 3) * DEPTH;
+    for (size_t k = 0; k < t->depth; k++, b += CHANNELS) {
       const lanes *row = (const lanes *)(const void *)b;
       UNROLL
       for (int p = 0; p < PART_PIXELS; p++) {
-        float v = a[(size_t)p * t->pixel_stride + k];
+        float v = a[(size_t)p * DEPTH + k];
         UNROLL
         for (int n = 0; n < PART_LANES; n++) sum[p][n] += row[n] * v;
       }
@@ -39,8 +39,7 @@ static void generic_part(const nst_conv_tile *t, size_t pixel, size_t channel) {
     lanes *c = (lanes *)(void *)(t->c + (pixel + (size_t)p) * CHANNELS + channel);
     UNROLL
     for (int n = 0; n < PART_LANES; n++) {
-      if (t->accumulate) sum[p][n] += c[n];
-      c[n] = sum[p][n];
+      c[n] += sum[p][n];
     }
   }
 }
@@ -58,13 +57,13 @@ __attribute__((target("avx512f"))) static void avx512(const nst_conv_tile *t) {
   UNROLL
   for (int p = 0; p < PIXELS; p++) sum[p][0] = sum[p][1] = _mm512_setzero_ps();
   const float *b = t->b;
-  for (size_t s = 0; s < t->segments; s++) {
-    const float *a = t->a + s * t->segment_stride;
-    for (size_t k = 0; k < t->length; k++, b += CHANNELS) {
+  for (size_t tap = 0; tap < 9; tap++) {
+    const float *a = t->a + tap / 3 * t->row_stride + tap % 3 * DEPTH;
+    for (size_t k = 0; k < t->depth; k++, b += CHANNELS) {
       __m512 b0 = _mm512_load_ps(b), b1 = _mm512_load_ps(b + 16);
       UNROLL
       for (int p = 0; p < PIXELS; p++) {
-        __m512 v = _mm512_set1_ps(a[(size_t)p * t->pixel_stride + k]);
+        __m512 v = _mm512_set1_ps(a[(size_t)p * DEPTH + k]);
         sum[p][0] = _mm512_fmadd_ps(v, b0, sum[p][0]);
         sum[p][1] = _mm512_fmadd_ps(v, b1, sum[p][1]);
       }
@@ -74,7 +73,7 @@ __attribute__((target("avx512f"))) static void avx512(const nst_conv_tile *t) {
   for (int p = 0; p < PIXELS; p++) UNROLL
   for (int n = 0; n < 2; n++) {
     float *c = t->c + p * CHANNELS + n * 16;
-    _mm512_store_ps(c, t->accumulate ? _mm512_add_ps(_mm512_load_ps(c), sum[p][n]) : sum[p][n]);
+    _mm512_store_ps(c, _mm512_add_ps(_mm512_load_ps(c), sum[p][n]));
   }
 }
 
@@ -87,13 +86,13 @@ __attribute__((target("avx2,fma"))) static void avx2_part(
   UNROLL
   for (int p = 0; p < HALF_PIXELS; p++) sum[p][0] = sum[p][1] = _mm256_setzero_ps();
   const float *b = t->b + channel;
-  for (size_t s = 0; s < t->segments; s++) {
-    const float *a = t->a + s * t->segment_stride + pixel * t->pixel_stride;
-    for (size_t k = 0; k < t->length; k++, b += CHANNELS) {
+  for (size_t tap = 0; tap < 9; tap++) {
+    const float *a = t->a + tap / 3 * t->row_stride + (pixel + tap % 3) * DEPTH;
+    for (size_t k = 0; k < t->depth; k++, b += CHANNELS) {
       __m256 b0 = _mm256_load_ps(b), b1 = _mm256_load_ps(b + 8);
       UNROLL
       for (int p = 0; p < HALF_PIXELS; p++) {
-        __m256 v = _mm256_set1_ps(a[(size_t)p * t->pixel_stride + k]);
+        __m256 v = _mm256_set1_ps(a[(size_t)p * DEPTH + k]);
         sum[p][0] = _mm256_fmadd_ps(v, b0, sum[p][0]);
         sum[p][1] = _mm256_fmadd_ps(v, b1, sum[p][1]);
       }
@@ -103,7 +102,7 @@ __attribute__((target("avx2,fma"))) static void avx2_part(
   for (int p = 0; p < HALF_PIXELS; p++) UNROLL
   for (int n = 0; n < 2; n++) {
     float *c = t->c + (pixel + (size_t)p) * CHANNELS + channel + (size_t)n * 8;
-    _mm256_store_ps(c, t->accumulate ? _mm256_add_ps(_mm256_load_ps(c), sum[p][n]) : sum[p][n]);
+    _mm256_store_ps(c, _mm256_add_ps(_mm256_load_ps(c), sum[p][n]));
   }
 }
 

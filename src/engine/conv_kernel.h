@@ -10,17 +10,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { NST_TILE_PIXELS = 12, NST_TILE_CHANNELS = 32 };
+enum { NST_TILE_PIXELS = 12, NST_TILE_CHANNELS = 32, NST_TILE_DEPTH = 16 };
 
-/* c[p][n] (+)= sum over s, k of a[s * segment_stride + p * pixel_stride + k] * b[s * length + k][n], for the
- * NST_TILE_PIXELS pixels p and the NST_TILE_CHANNELS channels n, s < segments, k < length. */
+/* c[p][n] += sum over i, j, k of a[i][p + j][k] * b[i][j][k][n], in this order, for the NST_TILE_PIXELS
+ * pixels p and the NST_TILE_CHANNELS output channels n; i and j run over the 3x3 taps, k over `depth` input
+ * channels. The sum begins at 0 and is added to c as a whole. */
 typedef struct nst_conv_tile {
-  const float *a;
-  size_t segment_stride, pixel_stride; /* in floats */
-  size_t segments, length;
-  const float *b;  /* aligned to 64 bytes */
-  float *c;        /* aligned to 64 bytes */
-  bool accumulate; /* add to what c holds */
+  const float *a;    /* rows of pixels of NST_TILE_DEPTH floats, of which `depth` count */
+  size_t row_stride; /* floats from one row of a to the next */
+  size_t depth;      /* at most NST_TILE_DEPTH */
+  const float *b;    /* [3][3][depth][NST_TILE_CHANNELS], aligned to 64 bytes */
+  float *c;          /* [NST_TILE_PIXELS][NST_TILE_CHANNELS], aligned to 64 bytes */
 } nst_conv_tile;
 
 typedef void (*nst_conv_kernel)(const nst_conv_tile *tile);
