@@ -77,6 +77,11 @@ static double nearly_flat(probe *p, const float *x, float *gradient) {
   return slope(p, gradient, 1.1e-7F);
 }
 
+static double fading(probe *p, const float *x, float *gradient) {
+  (void)x;
+  return slope(p, gradient, p->calls < 4 ? 1e-2F : 1e-3F);
+}
+
 static double constant(probe *p, const float *x, float *gradient) {
   (void)slope(p, gradient, 1.0F);
   (void)x;
@@ -149,6 +154,11 @@ static void ends(void **state) {
   check_step(nearly_flat, options, 1, false); /* slope -1000 * 1.21e-14 > -1e-9 */
   check_step(constant, options, 2, false);    /* the loss did not change */
   check_step(steep, options, 20, true);       /* none of these */
+  options.tolerance_gradient = 2e-3;
+  check_step(fading, options, 4, false); /* largest |gradient| fell to 1e-3 */
+  options.tolerance_gradient = 2e-2;
+  check_step(fading, options, 1, false); /* it was 1e-2 */
+  options.tolerance_gradient = 1e-7;
   options.learning_rate = 9e-7;
   check_step(steep, options, 2, false); /* largest step 0.01 * 9e-7 / 10 <= 1e-9 */
   options.learning_rate = 1.1e-6;
@@ -195,6 +205,33 @@ static void a_gentle_first_step_is_not_stretched(void **state) {
   assert_int_equal(step(f), NST_OK);
   assert_true(fabs((double)f->x[3] + 5e-4) < 1e-9);
   release(f);
+}
+
+/* One unknown, first -1e-4 downhill and then less by `*change`: the first step is s = 1e-4, so that y.s is
+ * 1e-4 times the change. */
+static bool bend(void *context, const float *x, float *gradient, double *loss) {
+  *loss = -(double)x[0];
+  gradient[0] = x[0] == 0.0F ? -1e-4F : (float)(-1e-4 + *(const double *)context);
+  return true;
+}
+
+/* Pairs with y.s <= 1e-10 are not kept: the next step is the gradient then, and s / y times as long else. */
+static void faint_curvature_is_not_kept(void **state) {
+  (void)state;
+  const double changes[] = {0.99e-6, 1.01e-6}, lengths[] = {1.0, 1e-4 / 1.01e-6};
+  nst_lbfgs_options options = with_iterations(1);
+  for (int i = 0; i < 2; i++) {
+    double change = changes[i];
+    float x = 0.0F;
+    nst_lbfgs *lbfgs = NULL;
+    assert_int_equal(nst_lbfgs_create(1, &options, NULL, &lbfgs, NULL), NST_OK);
+    assert_int_equal(nst_lbfgs_step(lbfgs, &x, bend, &change, NULL), NST_OK);
+    assert_true(x == 1e-4F);
+    assert_int_equal(nst_lbfgs_step(lbfgs, &x, bend, &change, NULL), NST_OK);
+    double expected = 1e-4 + (1e-4 - change) * lengths[i];
+    assert_true(fabs((double)x - expected) < 1e-4 * expected);
+    nst_lbfgs_destroy(lbfgs);
+  }
 }
 
 static void stops_where_it_was_told(void **state) {
@@ -312,8 +349,9 @@ static void history_without_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(evaluations_of_a_step), cmocka_unit_test(ends),
       cmocka_unit_test(not_a_number_is_passed_on), cmocka_unit_test(the_first_step_has_length_one),
-      cmocka_unit_test(a_gentle_first_step_is_not_stretched), cmocka_unit_test(stops_where_it_was_told),
-      cmocka_unit_test(does_not_depend_on_threads), cmocka_unit_test(refuses_bad_options),
-      cmocka_unit_test(creation_without_memory), cmocka_unit_test(history_without_memory)};
+      cmocka_unit_test(a_gentle_first_step_is_not_stretched), cmocka_unit_test(faint_curvature_is_not_kept),
+      cmocka_unit_test(stops_where_it_was_told), cmocka_unit_test(does_not_depend_on_threads),
+      cmocka_unit_test(refuses_bad_options), cmocka_unit_test(creation_without_memory),
+      cmocka_unit_test(history_without_memory)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
