@@ -117,7 +117,7 @@ nst_status nst_child_start(nst_child *child, const char *program, const nst_imag
 /* True once it has ended; false at the deadline. */
 static bool wait_until(int pidfd, int64_t deadline) {
   for (;;) {
-    int64_t left = (deadline - nst_clock_mono_ns()) / 1000000;
+    int64_t left = (deadline - nst_clock_mono_ns() + 999999) / 1000000; /* rounded up */
     struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
     int n = poll(&poll_fd, 1, left > 0 ? (int)left : 0);
     if (n > 0) return true;
