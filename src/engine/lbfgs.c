@@ -11,7 +11,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { LANES = NST_VECTOR_LANES, MOST = 1000000 /* pairs, iterations: keeps sums of them inside an int */ };
 
@@ -125,7 +124,7 @@ static inline void add_some(const operands *o, size_t at, size_t count, double *
   float out[LANES], other[LANES];
   for (size_t k = 0; k < count; k++) other[k] = o->other[at + k];
   for (size_t k = 0; k < count; k++) out[k] = o->scale * (o->out[at + k] + o->factor * o->added[at + k]);
-  memcpy(o->out + at, out, count * sizeof *out);
+  for (size_t k = 0; k < count; k++) o->out[at + k] = out[k];
   for (size_t k = 0; k < count; k++) lanes[k] += (double)out[k] * (double)other[k];
 }
 
