@@ -43,7 +43,6 @@ function show(job) {
   const download = byId('job-download');
   download.hidden = !job.output;
   download.href = job.links.result;
-  download.download = `stylized-${job.id.slice(0, 8)}.${job.output?.format === 'jpeg' ? 'jpg' : job.output?.format}`;
   return open;
 }
 

@@ -1,0 +1,167 @@
+// The product's own page, used as a person would: with mouse and keyboard, on a desktop and on a phone.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Server, until } from '../http/harness.mjs';
+import { openBrowser, openPage, screenshot } from './browser.mjs';
+
+const picture = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
+
+let server, browser;
+before(async () => {
+  server = await Server.start({ preview_interval: 1 });
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await server.stop();
+});
+
+async function open(options) {
+  const { page, faults } = await openPage(browser, options);
+  await page.goto(server.url);
+  await page.waitForSelector('#size');
+  return { page, faults };
+}
+
+async function choose(page, options) {
+  await page.setInputFiles('#content', picture('cat.jpg'));
+  await page.setInputFiles('#style', [picture('swirl.jpg'), picture('glass.jpg')]);
+  for (const [name, value] of Object.entries(options))
+    if (name === 'resize' || name === 'format') await page.selectOption(`#${name}`, value);
+    else await page.fill(`#${name}`, String(value));
+}
+
+const shown = (page, id) => page.locator(`#${id}`);
+const pictureIsShown = (page) => page.waitForFunction(() => {
+  const image = document.getElementById('job-picture');
+  return !image.hidden && image.complete && image.naturalWidth > 0;
+});
+
+test('two pictures, one button: progress, then the result', async () => {
+  const { page, faults } = await open({ viewport: { width: 1200, height: 900 } });
+  assert.equal(await page.title(), 'stylized');
+  await choose(page, { size: 64, iterations: 100, resize: 'fit' });
+  assert.equal(await page.locator('.thumbs img').count(), 3);
+  await page.screenshot({ path: screenshot('page-chosen.png'), fullPage: true });
+  await page.click('#submit');
+
+  await page.waitForFunction(() => document.getElementById('job-progress').value > 0);
+  assert.equal(await shown(page, 'job-state').textContent(), 'Painting');
+  assert.match(await shown(page, 'job-numbers').textContent(), /^Evaluation \d+ of 100 · loss [\d.e+]+( · about \d+ \w+ left)?$/);
+  await pictureIsShown(page); // a preview
+  await page.screenshot({ path: screenshot('page-painting.png'), fullPage: true });
+
+  await page.waitForFunction(() => document.getElementById('job-state').textContent === 'Done');
+  await page.waitForFunction(() => document.getElementById('job-picture').alt === 'The result');
+  await pictureIsShown(page);
+  const size = await page.$eval('#job-picture', (image) => [image.naturalWidth, image.naturalHeight]);
+  assert.deepEqual(size, [64, 43]);
+  assert.ok(await shown(page, 'job-progress').isHidden());
+
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#job-download')]);
+  assert.match(download.suggestedFilename(), /^[a-z2-7]{26}\.png$/);
+  assert.equal(await page.locator('#jobs li').count(), 1);
+  await page.screenshot({ path: screenshot('page-done.png'), fullPage: true });
+
+  await page.reload();
+  await page.waitForFunction(() => document.getElementById('job-state').textContent === 'Done');
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test('a job is stopped and deleted from the page', async () => {
+  const { page, faults } = await open();
+  await choose(page, { size: 64, iterations: 10000 });
+  await page.click('#submit');
+  await pictureIsShown(page);
+  await page.click('#job-cancel');
+  await page.waitForFunction(() => document.getElementById('job-state').textContent === 'Stopped');
+  const before = await page.locator('#jobs li').count();
+  await page.locator('#jobs button', { hasText: 'Delete' }).first().click();
+  await page.waitForFunction((count) => document.querySelectorAll('#jobs li').length === count - 1, before);
+  assert.ok(await shown(page, 'job').isHidden(), 'the job shown was the one deleted');
+  assert.deepEqual((await server.get('/v1/jobs?state=canceled')).json().jobs, []);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test('mistakes are told beside the field', async () => {
+  const { page } = await open();
+  await page.click('#submit');
+  assert.equal(await shown(page, 'content-error').textContent(), 'Choose a picture.');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'content', 'the field has the focus');
+
+  await choose(page, { size: 64, iterations: 2 });
+  await page.setInputFiles('#content', fileURLToPath(import.meta.url));
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('content-error').textContent.length > 10);
+
+  await page.setInputFiles('#content', picture('cat.jpg'));
+  await page.fill('#size', '9');
+  await page.click('#submit');
+  assert.notEqual(await shown(page, 'size-error').textContent(), '');
+  assert.equal(await shown(page, 'size').getAttribute('aria-invalid'), 'true');
+  assert.equal(await shown(page, 'content-error').textContent(), '', 'the earlier mistake is forgotten');
+  await page.close();
+});
+
+test('a mistake that only the server finds opens the folded options', async () => {
+  const { page } = await open();
+  await choose(page, { size: 64, iterations: 2 });
+  await page.$eval('#content_weight', (field) => { field.value = 0; });
+  await page.$eval('#style_weight', (field) => { field.value = 0; });
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('style_weight-error').textContent.includes('both'));
+  assert.ok(await shown(page, 'style_weight').isVisible());
+  await page.close();
+});
+
+test('the keyboard is enough', async () => {
+  const { page } = await open();
+  const reached = [];
+  for (let i = 0; i < 12; i++) {
+    await page.keyboard.press('Tab');
+    reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.tagName));
+  }
+  for (const id of ['content', 'style', 'preset', 'size', 'resize', 'iterations', 'SUMMARY', 'submit']) assert.ok(reached.includes(id), `${id} of ${reached}`);
+  await page.close();
+});
+
+test('a picture can be dropped', async () => {
+  const { page } = await open();
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['x'], 'dropped.png', { type: 'image/png' }));
+    document.getElementById('content').closest('.drop').dispatchEvent(new DragEvent('drop', { dataTransfer: data, cancelable: true }));
+  });
+  assert.equal(await page.$eval('#content', (input) => input.files[0].name), 'dropped.png');
+  await page.close();
+});
+
+test('every field has a label, and nothing is wider than a phone', async () => {
+  const { page } = await open({ viewport: { width: 360, height: 740 }, colorScheme: 'dark', reducedMotion: 'reduce' });
+  await page.click('summary');
+  const unlabelled = await page.$$eval('input, select', (fields) => fields.filter(({ labels }) => labels.length === 0).map(({ id }) => id));
+  assert.deepEqual(unlabelled, []);
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(content <= window, `${content} > ${window}`);
+  await choose(page, { size: 64, iterations: 20 });
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('job-state').textContent === 'Done');
+  await pictureIsShown(page);
+  await page.screenshot({ path: screenshot('page-phone.png'), fullPage: true });
+  await page.close();
+});
+
+test('the page says so when the server is gone', async () => {
+  const gone = await Server.start();
+  const { page } = await openPage(browser);
+  await page.goto(gone.url);
+  await page.waitForSelector('#size');
+  await choose(page, { size: 64, iterations: 2 });
+  await gone.stop();
+  await page.click('#submit');
+  await until(async () => (await shown(page, 'form-error').textContent()) === 'The server cannot be reached.', 'the message');
+  await page.close();
+});

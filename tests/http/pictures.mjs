@@ -1,0 +1,83 @@
+// Pictures made and read without any library: enough of PNG, JPEG and WebP for the tests.
+import { readFileSync } from 'node:fs';
+import { deflateSync } from 'node:zlib';
+
+export const example = (name) => readFileSync(new URL(`../../examples/${name}`, import.meta.url));
+
+// PNG's check sum, ISO 3309. (Node has one in zlib, but only from 20.15 on.)
+export function crc32(bytes) {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1));
+  }
+  return ~crc >>> 0;
+}
+
+function chunk(type, data) {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const out = Buffer.alloc(body.length + 8);
+  out.writeUInt32BE(data.length, 0);
+  body.copy(out, 4);
+  out.writeUInt32BE(crc32(body), body.length + 4);
+  return out;
+}
+
+const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]);
+
+function header(width, height) {
+  const data = Buffer.alloc(13);
+  data.writeUInt32BE(width, 0);
+  data.writeUInt32BE(height, 4);
+  data.set([8, 2, 0, 0, 0], 8); // 8 bits, RGB
+  return chunk('IHDR', data);
+}
+
+// An RGB PNG; `color(x, y)` gives [r, g, b].
+export function png(width, height, color) {
+  const rows = Buffer.alloc(height * (1 + width * 3));
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) rows.set(color(x, y), y * (1 + width * 3) + 1 + x * 3);
+  return Buffer.concat([signature, header(width, height), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+}
+
+// A well-formed file of about 70 bytes that claims any size and holds no pixels.
+export const pngClaiming = (width, height) =>
+  Buffer.concat([signature, header(width, height), chunk('IDAT', deflateSync(Buffer.alloc(1))), chunk('IEND', Buffer.alloc(0))]);
+
+export const photo = (width = 48, height = 48) =>
+  png(width, height, (x, y) => [(x * 255) / width, (y * 255) / height, (x ^ y) & 255].map((v) => v & 255));
+
+export const painting = (width = 40, height = 40) =>
+  png(width, height, (x, y) => ((x >> 2) + (y >> 2)) % 2 ? [230, 120, 20] : [20, 40, 160]);
+
+export function pictureType(bytes) {
+  if (bytes.subarray(0, 8).equals(signature)) return 'image/png';
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return 'image/jpeg';
+  if (bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP') return 'image/webp';
+  return 'not a picture';
+}
+
+function jpegSize(bytes) {
+  for (let at = 2; at < bytes.length;) {
+    const marker = bytes[at + 1];
+    if (marker >= 0xc0 && marker <= 0xc2) return [bytes.readUInt16BE(at + 7), bytes.readUInt16BE(at + 5)];
+    at += 2 + bytes.readUInt16BE(at + 2);
+  }
+  return [0, 0];
+}
+
+function webpSize(bytes) {
+  const kind = bytes.toString('latin1', 12, 16);
+  if (kind === 'VP8 ') return [bytes.readUInt16LE(26) & 0x3fff, bytes.readUInt16LE(28) & 0x3fff];
+  if (kind === 'VP8X') return [bytes.readUIntLE(24, 3) + 1, bytes.readUIntLE(27, 3) + 1];
+  const bits = bytes.readUInt32LE(21); // VP8L
+  return [(bits & 0x3fff) + 1, ((bits >>> 14) & 0x3fff) + 1];
+}
+
+// [width, height]
+export function pictureSize(bytes) {
+  const type = pictureType(bytes);
+  if (type === 'image/png') return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  return type === 'image/jpeg' ? jpegSize(bytes) : webpSize(bytes);
+}
