@@ -44,6 +44,10 @@ bool nst_deliver(nst_request *r) {
   if (sent) sent = MHD_queue_response(r->mhd, (unsigned)r->answer.status, response) == MHD_YES;
   MHD_destroy_response(response);
   r->phase = NST_PHASE_ANSWERED;
+  /* MHD's inactivity timeout does not see a client that takes a byte now and then, and keeps the body for it.
+   */
+  int64_t seconds = r->service->options.request_timeout_seconds + (int64_t)(size / r->service->least_rate);
+  r->connection->deadline_ns = nst_clock_mono_ns() + seconds * 1000000000;
   bool bodiless = r->answer.status == 304 || strcmp(r->method, "HEAD") == 0;
   r->sent = sent && !bodiless ? size : 0;
   return sent;

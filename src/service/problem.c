@@ -1,6 +1,9 @@
 #include "problem.h"
 
+#include "nst/utf8.h"
+
 #include <cjson/cJSON.h>
+#include <stdio.h>
 
 /* `type` is "urn:stylized:" and the slug. Types are part of the contract: a slug never changes its meaning.
  */
@@ -57,16 +60,19 @@ bool nst_problem_is_internal(nst_status status) {
   return nst_problem_status(status) == 500 || status == NST_NO_SPACE || status == NST_NO_MEMORY;
 }
 
+/* Sentences may quote what a client sent, and may have been cut in mid-character: JSON is UTF-8. */
 static bool add(cJSON *json, const char *name, const char *text) {
-  return !text || !text[0] || cJSON_AddStringToObject(json, name, text);
+  char clean[512];
+  if (!text || !text[0]) return true;
+  (void)snprintf(clean, sizeof clean, "%s", text);
+  nst_utf8_sanitize(clean);
+  return cJSON_AddStringToObject(json, name, clean) != NULL;
 }
 
 static cJSON *make(
     const kind *k, const char *detail, const char *field, const char *limit, const char *request_id) {
-  char type[64] = "urn:stylized:";
-  size_t n = sizeof "urn:stylized:" - 1;
-  for (const char *s = k->slug; *s && n < sizeof type - 1; s++) type[n++] = *s;
-  type[n] = '\0';
+  char type[64];
+  (void)snprintf(type, sizeof type, "urn:stylized:%s", k->slug);
   cJSON *json = cJSON_CreateObject();
   if (json && add(json, "type", type) && add(json, "title", k->title) &&
       cJSON_AddNumberToObject(json, "status", k->status) && add(json, "detail", detail) &&

@@ -19,7 +19,8 @@ enum {
   SWEEP_MS = 250,
   CLOSING_MS = 20,
   CLOSE_SECONDS = 2, /* for the last answers to get out */
-  RUNS_MAX = 8,      /* of MHD in a row, before other handles of the loop have their turn */
+  LEAST_RATE = 16384,
+  RUNS_MAX = 8, /* of MHD in a row, before other handles of the loop have their turn */
   HANDLES = 3
 };
 
@@ -59,6 +60,7 @@ static void on_closed(nst_service *service, void **slot) {
   else
     service->connections = c->next;
   if (c->next) c->next->previous = c->previous;
+  service->freed = true;
   free(c);
 }
 
@@ -111,11 +113,24 @@ static void expire(nst_connection *c) {
   (void)shutdown(c->fd, SHUT_RDWR); /* MHD sees that and closes */
 }
 
+/* True when more is to be read of the client, but it has closed. MHD overlooks that when the end came
+ * together with the last bytes: it waits for the descriptor to become readable once more, which has happened
+ * already. */
+static bool is_gone(const nst_connection *c) {
+  char byte = 0;
+  if (c->request && c->request->phase > NST_PHASE_BODY) return false;
+  return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void on_sweep(uv_timer_t *timer) {
   nst_service *service = timer->data;
   int64_t now = nst_clock_mono_ns();
-  for (nst_connection *c = service->connections; c; c = c->next)
-    if (c->deadline_ns && now >= c->deadline_ns) expire(c);
+  for (nst_connection *c = service->connections; c; c = c->next) {
+    if (is_gone(c))
+      (void)shutdown(c->fd, SHUT_RDWR);
+    else if (c->deadline_ns && now >= c->deadline_ns)
+      expire(c);
+  }
 }
 
 /* ---- The loop ---- */
@@ -135,8 +150,14 @@ void nst_server_run(nst_service *service) {
   bool timed = true;
   if (service->stopped) return;
   for (int i = 0; i < RUNS_MAX && timed && wait == 0; i++) {
+    service->freed = false;
     (void)MHD_run(service->daemon);
     timed = MHD_get_timeout(service->daemon, &wait) == MHD_YES;
+    /* At its limit of connections MHD stops to accept, and begins again only when it is run once more. */
+    if (service->freed) {
+      timed = true;
+      wait = 0;
+    }
   }
   if (timed)
     (void)uv_timer_start(&service->timer, on_timer, wait, 0);
@@ -213,6 +234,7 @@ nst_status nst_service_create(const nst_service_options *options, const nst_serv
   service->loop = loop;
   service->cors.origins = options->cors_origins ? options->cors_origins : "";
   service->max_body = body_limit(options);
+  service->least_rate = LEAST_RATE;
   service->waiting_tail = &service->waiting;
   nst_status status = start(service, err);
   if (status == NST_OK)

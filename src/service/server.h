@@ -38,11 +38,13 @@ struct nst_service {
   char (*asset_etags)[NST_ETAG_SIZE]; /* options.asset_count of them */
   size_t max_body;                    /* bytes of a request's body that are read at all */
   int port;
+  size_t least_rate; /* bytes a second of a client that reads its answer */
 
   struct MHD_Daemon *daemon;
   uv_poll_t poll;
   uv_timer_t timer, sweep;
   nst_connection *connections;
+  bool freed;                                  /* a connection has ended since MHD was last run */
   size_t upload_bytes;                         /* held by all uploads together */
   int working;                                 /* pieces of work under way in the pool */
   int decoding;                                /* of those, the long ones */

@@ -14,6 +14,7 @@ void fake_jobs_init(nst_jobs *jobs) {
   (void)pthread_mutex_init(&jobs->mutex, NULL);
   jobs->max_queued = FAKE_JOBS_MAX;
   jobs->has_picture = true;
+  jobs->result_size = FAKE_RESULT_SIZE;
 }
 
 void fake_jobs_release(nst_jobs *jobs) {
@@ -128,7 +129,7 @@ nst_status nst_jobs_read_result(
   if (status == NST_OK && !find(jobs, id)->job.output.width)
     status = nst_fail(err, NST_CONFLICT, "there is no result yet");
   assert(strcmp(role, "png") == 0 || strcmp(role, "jpeg") == 0 || strcmp(role, "webp") == 0);
-  for (int i = 0; status == NST_OK && i < FAKE_RESULT_SIZE; i++) {
+  for (int i = 0; status == NST_OK && i < jobs->result_size; i++) {
     uint8_t byte = (uint8_t)(i % 251);
     status = nst_buf_append(out, &byte, 1, err);
   }

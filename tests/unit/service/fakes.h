@@ -20,6 +20,7 @@ struct nst_jobs {
   int max_queued;
   nst_status fail; /* what every operation reports, unless NST_OK */
   bool has_picture;
+  int result_size;       /* bytes of every result, each its own offset modulo 251 */
   size_t draft_bytes[8]; /* sizes of the pictures of the last draft: content, styles */
   int draft_pictures;
 };
@@ -46,7 +47,6 @@ void fake_decoder_hold(nst_decoder *decoder, bool held);
 /* Waits until `count` calls are held. */
 void fake_decoder_await(nst_decoder *decoder, int count);
 
-/* The bytes of every result: FAKE_RESULT_SIZE of them, each its own offset modulo 251. */
-enum { FAKE_RESULT_SIZE = 100000 };
+enum { FAKE_RESULT_SIZE = 100000 }; /* unless a test chooses another */
 
 #endif

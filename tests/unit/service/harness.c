@@ -176,15 +176,24 @@ char *server_log(test_server *server) {
 
 /* ---- Clients ---- */
 
-int client_connect(const test_server *server) {
+static int connect_with(const test_server *server, int buffer) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   at.sin_port = htons((uint16_t)nst_service_port(server->service));
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const struct timeval patience = {PATIENCE_MS / 1000, 0};
   assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
   assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience), 0);
+  if (buffer > 0) assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer), 0);
   assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
   return fd;
+}
+
+int client_connect(const test_server *server) {
+  return connect_with(server, 0);
+}
+
+int client_connect_small(const test_server *server) {
+  return connect_with(server, 2048);
 }
 
 bool client_send(int fd, const void *data, size_t size) {

@@ -58,6 +58,8 @@ typedef struct test_answer {
 } test_answer;
 
 int client_connect(const test_server *server);
+/* With buffers that hold next to nothing. */
+int client_connect_small(const test_server *server);
 /* Sends all; false if the peer has closed. */
 bool client_send(int fd, const void *data, size_t size);
 bool client_text(int fd, const char *text);

@@ -1,6 +1,8 @@
 /* Connections: what is ambiguous, slow, abrupt, or in the way of a server that stops. */
 #include "harness.h"
 
+#include "server.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +171,38 @@ static void a_client_that_drips(void **state) {
   server_stop(server);
 }
 
+static void expect_fast_readers(test_server *server, void *argument) {
+  (void)argument;
+  server->service->least_rate = SIZE_MAX;
+}
+
+/* It asks for a picture and takes nothing of it. */
+static void a_client_that_does_not_read(void **state) {
+  (void)state;
+  nst_service_options options = test_options();
+  options.request_timeout_seconds = 1;
+  test_server *server = server_start(&options);
+  server_call(server, expect_fast_readers, NULL);
+  char id[NST_ID_SIZE], text[128];
+  fake_jobs_add(&server->jobs, NST_JOB_SUCCEEDED, id);
+  server->jobs.result_size = 20 << 20; /* more than sockets hold */
+  int fd = client_connect_small(server);
+  (void)snprintf(text, sizeof text, "GET /v1/jobs/%s/result HTTP/1.1\r\nHost: t\r\n\r\n", id);
+  assert_true(client_text(fd, text));
+  double start = seconds();
+  bool cut = false;
+  while (!cut && seconds() - start < 10) {
+    (void)usleep(50000);
+    char *log = server_log(server);
+    cut = strstr(log, "/result") != NULL;
+    assert_null(strstr(log, "\"end\":\"ok\""));
+    free(log);
+  }
+  assert_true(cut && seconds() - start > 0.9);
+  (void)close(fd);
+  server_stop(server);
+}
+
 static void idle_connections_are_closed(void **state) {
   (void)state;
   nst_service_options options = test_options();
@@ -207,6 +241,42 @@ static void too_many_connections_of_one_address(void **state) {
 static void drain(test_server *server, void *argument) {
   (void)argument;
   nst_service_drain(server->service);
+}
+
+enum { CROWD = 40 };
+
+static void close_all(test_server *server, void *argument) {
+  (void)server;
+  for (int i = 0; i < CROWD; i++) (void)close(((int *)argument)[i]);
+}
+
+/* A full house empties, all at once as far as the loop can see: the next client is served. */
+static void many_silent_connections(void **state) {
+  int fds[CROWD];
+  for (int i = 0; i < CROWD; i++) fds[i] = client_connect(*state); /* 16 are let in */
+  (void)usleep(100000);
+  server_call(*state, close_all, fds);
+  test_answer answer = client_request(*state, "GET", "/healthz", "");
+  assert_int_equal(answer.status, 200);
+  answer_free(&answer);
+}
+
+/* The end of the connection arrives together with the last bytes. */
+static void hanging_up_at_once(void **state) {
+  for (int i = 0; i < 6; i++) {
+    int fd = client_connect(*state);
+    (void)client_text(fd, i % 2 ? "\r\n" : "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    (void)shutdown(fd, SHUT_WR);
+    if (i % 2 == 0) {
+      test_answer answer = client_read(fd, false);
+      assert_int_equal(answer.status, 200);
+      answer_free(&answer);
+    }
+    double start = seconds();
+    assert_true(client_at_end(fd));
+    assert_true(seconds() - start < 5);
+    (void)close(fd);
+  }
 }
 
 static void draining(void **state) {
@@ -327,8 +397,10 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(smuggled_requests), TEST(kept_alive_and_pipelined),
       TEST(old_clients), TEST(nonsense), cmocka_unit_test(a_client_that_drips),
-      cmocka_unit_test(idle_connections_are_closed), cmocka_unit_test(too_many_connections_of_one_address),
-      TEST(draining), TEST(decoding_leaves_room), cmocka_unit_test(closing_with_work_under_way),
-      TEST(hanging_up_while_suspended), cmocka_unit_test(a_service_whose_loop_never_ran)};
+      cmocka_unit_test(a_client_that_does_not_read), cmocka_unit_test(idle_connections_are_closed),
+      cmocka_unit_test(too_many_connections_of_one_address), TEST(many_silent_connections),
+      TEST(hanging_up_at_once), TEST(draining), TEST(decoding_leaves_room),
+      cmocka_unit_test(closing_with_work_under_way), TEST(hanging_up_while_suspended),
+      cmocka_unit_test(a_service_whose_loop_never_ran)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,7 +225,7 @@ static void queries_are_strict(void **state) {
       {"/v1/jobs?state=done", "state"}, {"/v1/jobs?cursor=nonsense", "cursor"},
       {"/v1/jobs?cursor=0", "cursor"}, {"/v1/jobs?cursor=%00", "cursor"}, {"/v1/jobs?order=asc", "order"},
       {"/v1/jobs?limit=1&limit=2", "limit"}, {"/healthz?x", "x"}, {"/v1/jobs?a%00b=1", "?"},
-      {UNKNOWN "?verbose=1", "verbose"}};
+      {"/v1/jobs?%ff%22=1", "?\""}, {UNKNOWN "?verbose=1", "verbose"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     assert_problem(client_request(*state, "GET", cases[i][0], ""), 422, "invalid", cases[i][1]);
   test_answer answer = client_request(*state, "GET", "/?utm=1", ""); /* the page is for people */
