@@ -32,7 +32,7 @@ static const nst_field fields[] = {
         "queued jobs before new ones are refused with 503"},
     {"max_attempts", INTEGER(max_attempts, 1, 100), "3", "",
         "runs of one job that may end with the process before it is failed"},
-    {"result_ttl", INTEGER(result_ttl, 60, 315360000), "604800", "seconds",
+    {"result_ttl", INTEGER(result_ttl, 1, 315360000), "604800", "seconds",
         "how long finished jobs are kept"},
     {"preview_interval", INTEGER(preview_interval, 0, 3600), "2", "seconds",
         "between intermediate pictures of a running job; 0: none"},

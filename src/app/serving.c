@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { MAINTAIN_MS = 30000, OPTIONS_BYTES = 65536 };
+enum { MAINTAIN_MS = 5000, OPTIONS_BYTES = 65536 };
 
 typedef struct server {
   const nst_config *config;

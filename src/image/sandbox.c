@@ -21,8 +21,8 @@ static nst_status set_limits(const nst_sandbox *s, nst_error *err) {
 
 /* All of them returned 0. */
 static bool add_rules(scmp_filter_ctx filter, int output_fd) {
-  const struct scmp_arg_cmp data_only = SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-  const struct scmp_arg_cmp output = SCMP_A0_32(SCMP_CMP_EQ, (scmp_datum_t)output_fd);
+  const struct scmp_arg_cmp data_only = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
+  const struct scmp_arg_cmp output = {0, SCMP_CMP_EQ, (scmp_datum_t)output_fd, 0};
   int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(exit_group), 0);
   failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(exit), 0);
   failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigreturn), 0);

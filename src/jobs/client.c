@@ -116,7 +116,10 @@ nst_status nst_jobs_read_preview(nst_jobs *jobs, const char *id, nst_buf *out, n
   nst_job job;
   nst_job_init(&job);
   nst_status status = jobs->store->ops->get(jobs->store, id, &job, err);
-  if (status != NST_OK) return status;
+  if (status != NST_OK) {
+    nst_job_release(&job); /* an expired job's row is filled in */
+    return status;
+  }
   bool stored = job.output.width > 0, found = false;
   out->size = 0;
   (void)pthread_mutex_lock(&jobs->lock);
