@@ -1,38 +1,44 @@
+/* libuv's handler serves whichever thread a signal comes to. A signalfd would not: OpenBLAS starts threads of
+ * its own before main, which do not block the signal. */
 #include "interrupt.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
-static void signals(sigset_t *set) {
-  (void)sigemptyset(set);
-  (void)sigaddset(set, SIGINT);
-  (void)sigaddset(set, SIGTERM);
+enum { SIGNALS = 2 };
+
+static void on_signal(uv_signal_t *handle, int number) {
+  nst_interrupt *interrupt = handle->data;
+  (void)number;
+  interrupt->seen = true;
+  for (int i = 0; i < SIGNALS; i++) (void)uv_signal_stop(&interrupt->signals[i]);
 }
 
 nst_status nst_interrupt_init(nst_interrupt *interrupt, nst_error *err) {
-  sigset_t set;
-  signals(&set);
-  *interrupt = (nst_interrupt){.fd = -1};
-  if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return nst_fail(err, NST_IO, "signals cannot be blocked");
-  interrupt->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-  return interrupt->fd >= 0 ? NST_OK : nst_fail_errno(err, errno, "signalfd");
+  static const int numbers[SIGNALS] = {SIGINT, SIGTERM};
+  interrupt->open = interrupt->seen = false;
+  interrupt->handles = 0;
+  int failed = uv_loop_init(&interrupt->loop);
+  if (failed) return nst_fail(err, NST_IO, "signals: %s", uv_strerror(failed));
+  interrupt->open = true;
+  for (int i = 0; !failed && i < SIGNALS; i++) {
+    failed = uv_signal_init(&interrupt->loop, &interrupt->signals[i]);
+    if (failed) break;
+    interrupt->signals[i].data = interrupt;
+    interrupt->handles = i + 1;
+    failed = uv_signal_start(&interrupt->signals[i], on_signal, numbers[i]);
+  }
+  return failed ? nst_fail(err, NST_IO, "signals: %s", uv_strerror(failed)) : NST_OK;
 }
 
 bool nst_interrupt_seen(nst_interrupt *interrupt) {
-  struct signalfd_siginfo info;
-  if (interrupt->seen || interrupt->fd < 0 || read(interrupt->fd, &info, sizeof info) != (ssize_t)sizeof info)
-    return interrupt->seen;
-  interrupt->seen = true;
-  sigset_t set;
-  signals(&set);
-  (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-  return true;
+  if (!interrupt->seen) (void)uv_run(&interrupt->loop, UV_RUN_NOWAIT);
+  return interrupt->seen;
 }
 
 void nst_interrupt_release(nst_interrupt *interrupt) {
-  if (interrupt->fd >= 0) (void)close(interrupt->fd);
-  interrupt->fd = -1;
+  if (!interrupt->open) return;
+  for (int i = 0; i < interrupt->handles; i++) uv_close((uv_handle_t *)&interrupt->signals[i], NULL);
+  (void)uv_run(&interrupt->loop, UV_RUN_DEFAULT);
+  (void)uv_loop_close(&interrupt->loop);
+  interrupt->open = false;
 }

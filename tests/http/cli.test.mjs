@@ -1,0 +1,141 @@
+// The command line: exit codes, what is written, Ctrl-C.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { patience, program } from './harness.mjs';
+import { pictureType } from './pictures.mjs';
+
+const example = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
+const [photo, painting, other] = ['cat.jpg', 'swirl.jpg', 'coffee.jpg'].map(example);
+
+let folder;
+before(() => { folder = mkdtempSync(join(tmpdir(), 'stylized-cli-')); });
+after(() => rmSync(folder, { recursive: true }));
+const at = (name) => join(folder, name);
+
+// Runs the program; `onError` sees its standard error as it comes.
+function stylized(args, onError = () => {}) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: folder, timeout: patience, stdio: ['ignore', 'pipe', 'pipe'] });
+    let printed = '', error = '';
+    child.stdout.on('data', (data) => { printed += data; });
+    child.stderr.on('data', (data) => { error += data; onError(child, error); });
+    child.on('close', (code, signal) => resolve({ code, signal, printed, error }));
+  });
+}
+
+test('run writes a picture and a report', async () => {
+  const { code, error } = await stylized(['run', photo, painting, '-o', at('a.png'), '--size', '48', '--resize=fit',
+    '--option', 'iterations=4', '--threads', '1', '--report', at('a.json')]);
+  assert.equal(code, 0, error);
+  assert.match(error, /^1\/4 loss [\d.e+]+, .* left$/m); // plain lines, as this is no terminal
+  assert.equal(pictureType(readFileSync(at('a.png'))), 'image/png');
+  const report = JSON.parse(readFileSync(at('a.json')));
+  assert.equal(report.losses.length, 4);
+  assert.deepEqual([report.evaluations, report.threads, report.width, report.height], [4, 1, 48, 32]);
+  assert.deepEqual(report.layers.map(({ name, kind }) => `${kind} ${name}`), ['style relu1_1', 'style relu2_1',
+    'style relu3_1', 'style relu4_1', 'style relu5_1', 'content relu4_2']);
+  const total = report.layers.reduce((sum, { loss }) => sum + loss, 0);
+  assert.ok(Math.abs(total - report.losses[0]) <= 1e-9 * total);
+  assert.ok(report.seconds > 0 && report.seconds_per_evaluation > 0 && report.peak_rss_bytes > 1e6);
+  assert.match(report.weights, /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual([report.options.preset, report.options.size, report.options.iterations], ['gatys', 48, 4]);
+  assert.equal(report.best_loss, Math.min(...report.losses));
+});
+
+test('the number of threads does not change a bit', async () => {
+  for (const threads of ['1', '2'])
+    assert.equal((await stylized(['run', photo, painting, '-q', '-o', at(`${threads}.png`), '--size=48',
+      '--iterations=4', '--threads', threads])).code, 0);
+  assert.deepEqual(readFileSync(at('1.png')), readFileSync(at('2.png')));
+});
+
+test('the ending of the name, or --format, decides the format', async () => {
+  const formats = [['b.jpg', [], 'image/jpeg'], ['b.webp', [], 'image/webp'], ['b.png', ['--format=jpeg'], 'image/jpeg']];
+  for (const [name, more, type] of formats) {
+    const { code, error } = await stylized(['run', photo, painting, other, '-o', at(name), '-q', '--size=32',
+      '--iterations=1', ...more]);
+    assert.equal(code, 0, error);
+    assert.equal(error, '');
+    assert.equal(pictureType(readFileSync(at(name))), type);
+  }
+});
+
+test('score tells the loss, and writes the gradient', async () => {
+  const { code, printed } = await stylized(['score', photo, painting, other, '--size=48', '--resize=fit',
+    '--gradient', at('g.npy')]);
+  assert.equal(code, 0);
+  const { loss, layers } = JSON.parse(printed);
+  assert.equal(layers.length, 6);
+  assert.ok(Math.abs(layers.reduce((sum, layer) => sum + layer.loss, 0) - loss) <= 1e-9 * loss);
+  const gradient = readFileSync(at('g.npy'));
+  assert.match(gradient.toString('latin1', 10, 128), /'descr': '<f4'.*'shape': \(3, 32, 48\)/);
+  assert.equal(gradient.length, 128 + 4 * 3 * 32 * 48);
+  // A picture's own content loss is 0.
+  const same = JSON.parse((await stylized(['score', photo, painting, photo, '--size=48'])).printed);
+  assert.equal(same.layers.find(({ kind }) => kind === 'content').loss, 0);
+  assert.ok(same.loss > 0);
+});
+
+test('Ctrl-C writes the best picture so far', async () => {
+  let sent = false;
+  const { code, error } = await stylized(['run', photo, painting, '-o', at('c.png'), '--size=64', '--iterations=10000'],
+    (child, text) => { if (!sent && /loss/.test(text)) { sent = true; child.kill('SIGINT'); } });
+  assert.equal(code, 130, error);
+  assert.equal(pictureType(readFileSync(at('c.png'))), 'image/png');
+});
+
+test('weights info describes and checks a file', async () => {
+  const { code, printed } = await stylized(['weights', 'info']);
+  assert.equal(code, 0);
+  const info = JSON.parse(printed);
+  assert.deepEqual([info.tensors, info.parameters, info.dtype, info.input_scale], [26, 12944960, 'F16', 255]);
+  const broken = await stylized(['weights', 'info', photo]);
+  assert.equal(broken.code, 1);
+  assert.match(broken.error, /^stylized: .*cat\.jpg/);
+});
+
+const wrongUsage = [
+  [], ['nonsense'], ['run'], ['run', photo], ['run', photo, painting, '--nonsense'],
+  ['run', photo, painting, '--size=0'], ['run', photo, painting, '--size'], ['run', photo, painting, '--option', 'x=1'],
+  ['run', photo, painting, '--threads=many'], ['run', photo, painting, '-o', 'picture.gif'],
+  ['score', photo, painting], ['score', photo, painting, other, '--resize=crop'], ['weights'],
+  ['serve', '--port=80'], ['serve', 'file'], ['serve', '--config', '/nonexistent'], ['health', 'a', 'b'],
+];
+for (const args of wrongUsage)
+  test(`wrong usage is exit code 2: ${args.map((a) => a.replace(/.*\//, '')).join(' ')}`, async () => {
+    const { code, error } = await stylized(args);
+    assert.equal(code, 2, error);
+    assert.notEqual(error, '');
+  });
+
+test('failures are exit code 1 with a sentence, and write nothing', async () => {
+  const failing = [
+    [['run', '/nonexistent.jpg', painting, '-o', at('d.png')], /nonexistent/],
+    [['run', photo, painting, '-o', at('d.png'), '--weights', photo], /cat\.jpg/],
+    [['run', photo, example('README.md'), '-o', at('d.png')], /README\.md: this is no/],
+    [['run', photo, painting, '-o', '/nonexistent/d.png', '--size=32', '--iterations=1', '-q'], /nonexistent/],
+    [['serve', '--store=sqlite:/nonexistent/x.db', '--listen=127.0.0.1:0'], /store/],
+    [['serve', '--weights=/nonexistent', `--store=sqlite:${at('x.db')}`, '--listen=127.0.0.1:0'], /nonexistent/],
+    [['health', 'http://127.0.0.1:1/healthz'], /127\.0\.0\.1:1/],
+  ];
+  for (const [args, sentence] of failing) {
+    const { code, error } = await stylized(args);
+    assert.equal(code, 1, `${args.join(' ')}: ${error}`);
+    assert.match(error, sentence);
+  }
+  assert.equal(existsSync(at('d.png')), false);
+});
+
+test('every command explains itself', async () => {
+  for (const command of [[], ['run'], ['score'], ['serve'], ['weights'], ['health']]) {
+    const { code, printed } = await stylized([...command, '--help']);
+    assert.equal(code, 0);
+    assert.match(printed, /Usage: stylized/);
+  }
+  assert.match((await stylized(['--version'])).printed, /^stylized \d+\.\d+\.\d+$/m);
+});
