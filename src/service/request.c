@@ -51,7 +51,7 @@ void nst_request_json(nst_request *r, int status, cJSON *json, const char *cachi
 static bool is_too_long(const char *target) {
   int parameters = 1;
   size_t size = 0;
-  for (; target[size] && size <= NST_TARGET_MAX; size++)
+  for (; size <= NST_TARGET_MAX && target[size]; size++)
     if (target[size] == '&') parameters++;
   return size > NST_TARGET_MAX || parameters > NST_PARAMETERS_MAX;
 }
