@@ -20,7 +20,7 @@ struct nst_stylize_state {
   int width, height;
   int64_t started, resumed; /* monotonic ns: start of the run; end of the last evaluation and its callback */
   nst_status status;        /* why it stopped before all evaluations were made; NST_OK while it goes on */
-  nst_error *err;
+  nst_error reason;         /* the sentence that belongs to status */
 };
 
 void nst_stylize_report_release(nst_stylize_report *report) {
@@ -82,7 +82,7 @@ static bool stop(nst_stylize_state *s, nst_status status) {
 static bool evaluate(void *context, const float *x, float *gradient, double *loss) {
   nst_stylize_state *s = context;
   nst_losses losses;
-  nst_status status = nst_objective_evaluate(s->objective, x, gradient, &losses, s->err);
+  nst_status status = nst_objective_evaluate(s->objective, x, gradient, &losses, &s->reason);
   if (status != NST_OK) return stop(s, status);
   s->seconds[s->evaluations] = since(s->resumed);
   s->resumed = nst_clock_mono_ns();
@@ -91,7 +91,7 @@ static bool evaluate(void *context, const float *x, float *gradient, double *los
   if (s->evaluations == 1) {
     s->first = losses;
     if (!isfinite(losses.total))
-      return stop(s, nst_fail(s->err, NST_INVALID,
+      return stop(s, nst_fail(&s->reason, NST_INVALID,
                          "the loss of the content picture is not finite (%g): the weights of the network or "
                          "of the losses are too large for single precision",
                          losses.total));
@@ -101,7 +101,7 @@ static bool evaluate(void *context, const float *x, float *gradient, double *los
     memcpy(s->best, x, nst_objective_size(s->objective) * sizeof *x);
   }
   if (!report_progress(s, &losses))
-    return stop(s, nst_fail(s->err, NST_CANCELED, "stopped after %d evaluations", s->evaluations));
+    return stop(s, nst_fail(&s->reason, NST_CANCELED, "stopped after %d evaluations", s->evaluations));
   return s->evaluations < s->options->iterations;
 }
 
@@ -134,12 +134,10 @@ static nst_status minimise_adam(nst_stylize_state *s, nst_team *team, nst_error 
 
 static nst_status minimise(nst_stylize_state *s, nst_team *team, nst_error *err) {
   /* The optimiser may write its own sentence about being stopped; the one that counts is evaluate's. */
-  nst_error reason = NST_ERROR_INIT;
-  s->err = &reason;
   nst_status status = s->options->optimizer == NST_OPTIMIZER_ADAM ? minimise_adam(s, team, err)
                                                                   : minimise_lbfgs(s, team, err);
   if (s->status != NST_OK) {
-    if (err) *err = reason;
+    if (err) *err = s->reason;
     return s->status;
   }
   if (s->evaluations < s->options->iterations) return status;

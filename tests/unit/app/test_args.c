@@ -21,7 +21,7 @@ typedef struct parsed {
   nst_status status;
   const char *output;
   bool quiet, help;
-  const char *files[8];
+  const char *files[16];
   int count;
   char *named; /* JSON */
   nst_error err;
@@ -33,7 +33,8 @@ static parsed parse(int argc, const char *const *argv) {
   const nst_arg own[] = {
       {"output", 'o', &p.output, NULL, "FILE", "where"}, {"quiet", 'q', NULL, &p.quiet, "", "silent"}, {0}};
   const nst_args args = {"Usage: x\n", own, &schema, json};
-  char *copy[8];
+  char *copy[16];
+  assert_true(argc <= 16);
   for (int i = 0; i < argc; i++) copy[i] = strdup(argv[i]);
   p.status = nst_args_parse(&args, argc, copy, p.files, &p.count, &p.help, &p.err);
   p.named = cJSON_PrintUnformatted(json);

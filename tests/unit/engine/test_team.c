@@ -143,8 +143,8 @@ static void reports_threads_that_do_not_start(void **state) {
   struct rlimit before;
   assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
   struct rlimit tight = {.rlim_cur = (rlim_t)256 << 20, .rlim_max = before.rlim_max};
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  skip(); /* they need the address space themselves */
+#ifdef NST_SANITIZED
+  skip(); /* sanitizers need the address space themselves */
 #endif
   if (setrlimit(RLIMIT_AS, &tight) != 0) skip();
   nst_team *team = NULL;

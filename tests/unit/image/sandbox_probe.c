@@ -16,7 +16,8 @@ int main(int argc, char **argv) {
   const char *act = argv[1];
   if (strcmp(act, "nothing") == 0) _exit(0);
   if (strcmp(act, "write") == 0) _exit(write(1, "x", 1) == 1 ? 0 : 2);
-  if (strcmp(act, "memory") == 0) _exit(malloc((size_t)256 << 20) == NULL ? 0 : 2);
+  void *volatile memory = NULL; /* volatile, as an allocation that nobody uses would be optimised away */
+  if (strcmp(act, "memory") == 0) _exit((memory = malloc((size_t)256 << 20)) == NULL ? 0 : 2);
   if (strcmp(act, "open") == 0) (void)open("/etc/passwd", O_RDONLY);
   if (strcmp(act, "read") == 0) (void)read(0, sandbox.memory_bytes ? (char[1]){0} : NULL, 1);
   if (strcmp(act, "write-elsewhere") == 0) (void)write(2, "x", 1);
