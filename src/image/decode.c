@@ -1,8 +1,7 @@
 #include "decode.h"
 
-#define STBI_NO_STDIO
-#include <limits.h>
-#include <stb/stb_image.h>
+#include "stb_decode.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <webp/decode.h>
@@ -12,15 +11,17 @@ typedef struct raw {
   int width, height;
 } raw;
 
-static uint8_t *decode_webp(const void *data, size_t size, raw *out) {
-  return WebPDecodeRGBA(data, size, &out->width, &out->height);
-}
-
 /* stb keeps the upper 8 of 16 bits, as the reference's library does. */
-static uint8_t *decode_stb(const void *data, size_t size, raw *out) {
-  int channels;
-  if (size > INT_MAX) return NULL;
-  return stbi_load_from_memory(data, (int)size, &out->width, &out->height, &channels, 4);
+static uint8_t *decode(const void *data, size_t size, nst_image_format format, raw *out) {
+  switch (format) {
+  case NST_IMAGE_PNG:
+    return nst_stb_decode_png(data, size, &out->width, &out->height);
+  case NST_IMAGE_JPEG:
+    return nst_stb_decode_jpeg(data, size, &out->width, &out->height);
+  case NST_IMAGE_WEBP:
+    return WebPDecodeRGBA(data, size, &out->width, &out->height);
+  }
+  return NULL;
 }
 
 /* Rounded c * a + 255 * (1 - a). */
@@ -76,17 +77,16 @@ static nst_status make_picture(const raw *from, int orientation, nst_picture *ou
 nst_status nst_decode_bytes(
     const void *data, size_t size, const nst_image_info *info, nst_picture *out, nst_error *err) {
   raw pixels = {0};
-  bool is_webp = info->format == NST_IMAGE_WEBP;
-  pixels.rgba = is_webp ? decode_webp(data, size, &pixels) : decode_stb(data, size, &pixels);
+  pixels.rgba = decode(data, size, info->format, &pixels);
   if (!pixels.rgba)
     return nst_fail(err, NST_UNSUPPORTED, "the %s picture is damaged", nst_image_format_name(info->format));
   nst_status status = NST_OK;
   if (pixels.width != info->width || pixels.height != info->height)
     status = nst_fail(err, NST_UNSUPPORTED, "the picture's header and its data differ in size");
   if (status == NST_OK) status = make_picture(&pixels, info->orientation, out, err);
-  if (is_webp)
+  if (info->format == NST_IMAGE_WEBP)
     WebPFree(pixels.rgba);
   else
-    stbi_image_free(pixels.rgba);
+    free(pixels.rgba);
   return status;
 }

@@ -92,9 +92,10 @@ def main():
 
     save("baseline.jpg", image, quality=90)
     save("progressive.jpg", image, quality=90, progressive=True)
+    save("full-colour.jpg", image, quality=90, subsampling="4:4:4")
     Image.fromarray(grey).save(path("grey.jpg"), quality=90)
     image.convert("CMYK").save(path("cmyk.jpg"))
-    for name in ("baseline.jpg", "progressive.jpg", "grey.jpg"):
+    for name in ("baseline.jpg", "progressive.jpg", "full-colour.jpg", "grey.jpg"):
         expect(name, np.asarray(Image.open(path(name)).convert("RGB")))
     upright = np.asarray(Image.open(path("baseline.jpg")).convert("RGB"))
     turns = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.transpose(1, 0, 2),

@@ -36,17 +36,14 @@ static void check_pixels(const char *name, int width, int height, int tolerance)
   nst_picture_release(&picture);
 }
 
-static void lossless_pictures_are_decoded_exactly(void **state) {
+/* To the bit: the reference's library rounds as libjpeg does, and so do our kernels. */
+static void pictures_are_decoded_as_the_reference_does(void **state) {
   (void)state;
   static const char *const names[] = {"rgb.png", "grey.png", "palette.png", "palette-alpha.png", "rgba.png",
-      "grey-alpha.png", "rgb16.png", "interlaced.png", "lossless-alpha.webp"};
+      "grey-alpha.png", "rgb16.png", "interlaced.png", "lossless-alpha.webp", "baseline.jpg",
+      "progressive.jpg", "full-colour.jpg", "grey.jpg"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) check_pixels(names[i], 23, 17, 0);
-}
-
-static void lossy_pictures_are_decoded_closely(void **state) {
-  (void)state;
-  static const char *const names[] = {"baseline.jpg", "progressive.jpg", "grey.jpg", "lossy.webp"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) check_pixels(names[i], 23, 17, 6);
+  check_pixels("lossy.webp", 23, 17, 2);
 }
 
 static void pictures_are_turned_upright(void **state) {
@@ -54,7 +51,7 @@ static void pictures_are_turned_upright(void **state) {
   for (int n = 1; n <= 8; n++) {
     char name[32];
     (void)snprintf(name, sizeof name, "orientation%d.jpg", n);
-    check_pixels(name, n < 5 ? 23 : 17, n < 5 ? 17 : 23, 6);
+    check_pixels(name, n < 5 ? 23 : 17, n < 5 ? 17 : 23, 0);
   }
   check_pixels("turned.png", 17, 23, 0);
 }
@@ -110,8 +107,7 @@ static void damaged_files_do_no_harm(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lossless_pictures_are_decoded_exactly),
-      cmocka_unit_test(lossy_pictures_are_decoded_closely),
+      cmocka_unit_test(pictures_are_decoded_as_the_reference_does),
       cmocka_unit_test(pictures_are_turned_upright),
       cmocka_unit_test(what_we_do_not_read_is_refused),
       cmocka_unit_test(too_many_pixels_are_refused_by_the_header_alone),
