@@ -59,6 +59,15 @@ def read(name):
         return f.read()
 
 
+def make_resized(name, pixels):
+    """Writes a picture as raw pixels, and what Pillow makes of it in other sizes."""
+    expect(f"resize-{name}", pixels)
+    image = Image.fromarray(np.asarray(pixels, np.uint8))
+    w, h = image.size
+    for width, height in ((8, 5), (40, 31), (w, 9), (64, 17), (w // 2, h // 2), (1, 1)):
+        expect(f"resized-{name}-{width}x{height}", np.asarray(image.resize((width, height))))
+
+
 def main():
     os.makedirs(HERE, exist_ok=True)
     rgb = source()
@@ -117,8 +126,11 @@ def main():
     write("text.jpg", b"this is a text, whatever its name says\n")
     write("huge.png", (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)) + b"\0" * 99)[:100])
 
-    for width, height in ((8, 5), (40, 31), (23, 9), (64, 17)):
-        expect(f"resized-{width}x{height}", np.asarray(image.resize((width, height))))
+    make_resized("rgb", rgb)
+    y, x = np.mgrid[0:43, 0:61, 0:3][:2]
+    make_resized("contrast", ((x * x * 7 + y * y * 13 + x * y * 5) % 11 > 4) * 255)  # overshoots, and is clamped
+    y, x = np.mgrid[0:24, 0:32, 0:3][:2]
+    make_resized("ties", x + y)  # halved, its samples lie between two values exactly
 
 
 if __name__ == "__main__":
