@@ -11,13 +11,22 @@ typedef struct raw {
   int width, height;
 } raw;
 
+static uint8_t *decode_jpeg(const void *data, size_t size, raw *out) {
+  nst_jpeg_planes planes;
+  nst_stb_jpeg *jpeg = nst_stb_jpeg_open(data, size, &planes);
+  uint8_t *rgba = jpeg ? nst_jpeg_to_rgba(&planes) : NULL;
+  if (rgba) out->width = planes.width, out->height = planes.height;
+  nst_stb_jpeg_close(jpeg);
+  return rgba;
+}
+
 /* stb keeps the upper 8 of 16 bits, as the reference's library does. */
 static uint8_t *decode(const void *data, size_t size, nst_image_format format, raw *out) {
   switch (format) {
   case NST_IMAGE_PNG:
     return nst_stb_decode_png(data, size, &out->width, &out->height);
   case NST_IMAGE_JPEG:
-    return nst_stb_decode_jpeg(data, size, &out->width, &out->height);
+    return decode_jpeg(data, size, out);
   case NST_IMAGE_WEBP:
     return WebPDecodeRGBA(data, size, &out->width, &out->height);
   }
