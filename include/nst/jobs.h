@@ -51,8 +51,9 @@ bool nst_run_preview_due(nst_run *run);
 /* Publishes an intermediate picture; copies the JPEG. NST_NO_MEMORY. */
 nst_status nst_run_set_preview(nst_run *run, const void *jpeg, size_t size, nst_error *err);
 
-/* Hands over the result: up to 8 pictures, copied. `output` describes the one of role output->format.
- * NST_NO_MEMORY. */
+/* Hands over the result, once: 1 to 8 pictures of different roles, copied. `output` describes the one of role
+ * output->format. The last preview is kept with the job unless one picture has the role "preview".
+ * NST_NO_MEMORY, NST_INTERNAL (not as described here). */
 nst_status nst_run_set_result(nst_run *run, const nst_job_output *output, const nst_output_picture *pictures,
     int picture_count, nst_error *err);
 

@@ -46,7 +46,8 @@ typedef struct nst_job {
   int64_t created_ms, started_ms, finished_ms, expires_ms;
   int attempts;          /* runs that were not given back: the current one counts */
   int64_t lease;         /* of the last claim, never used again: the fencing token of what it may write */
-  bool cancel_requested; /* while it ran; stays set when it goes back to the queue */
+  bool cancel_requested; /* a client wanted it stopped while it ran */
+  bool has_preview;      /* a picture of the role "preview" is stored */
   int style_count;
   char *options;           /* resolved options, JSON object */
   nst_status error_status; /* NST_OK unless failed */
@@ -140,13 +141,13 @@ typedef struct nst_store_ops {
   nst_status (*finish)(nst_store *store, const char *id, int64_t lease, const nst_job_outcome *outcome,
       int64_t ttl_ms, nst_error *err);
 
-  /* Gives a running job back to the queue, in its old place, without counting the attempt. As renew for
-   * refusals. */
-  nst_status (*release)(nst_store *store, const char *id, int64_t lease, nst_error *err);
+  /* Gives a running job back to the queue, in its old place, without counting the attempt; it becomes
+   * canceled instead if that was requested. As renew for refusals. */
+  nst_status (*release)(nst_store *store, const char *id, int64_t lease, int64_t ttl_ms, nst_error *err);
 
   /* Queues again the running jobs whose lease has ended, or all of them when `everything` (at start-up of a
-   * store that one process owns). Those that were claimed `max_attempts` times become failed with the reason.
-   * `*count` is the number of jobs moved. */
+   * store that one process owns). Those with `max_attempts` attempts become failed with the reason, and
+   * those that a client wanted stopped become canceled. `*count` is the number of jobs moved. */
   nst_status (*recover)(
       nst_store *store, bool everything, int max_attempts, int64_t ttl_ms, int *count, nst_error *err);
 

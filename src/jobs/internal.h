@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { NST_RESULT_PICTURES = 8, NST_RECENT_RUNS = 16 };
+enum { NST_RESULT_PICTURES = 8, NST_RECENT_RUNS = 16, NST_MAX_WORKERS = 64 };
 
 /* Why a run is to stop. The first reason given stays. */
 typedef enum nst_stop_reason {
@@ -24,11 +24,11 @@ typedef struct nst_result_picture {
 struct nst_run {
   nst_jobs *jobs;
   int worker;
-  nst_job job;        /* as claimed */
+  nst_job job;        /* as claimed; not changed after that */
   int64_t started_ns; /* monotonic */
 
-  /* The runner's thread alone: */
-  nst_job_output output;
+  /* The worker's thread alone: */
+  nst_job_output output; /* width 0 while there is no result */
   nst_result_picture pictures[NST_RESULT_PICTURES];
   int picture_count;
   int64_t preview_ns; /* when the last preview was published; 0 for never */
@@ -54,35 +54,66 @@ struct nst_jobs {
   void *runner_context;
   nst_log *log;
   char owner[NST_ID_SIZE];
+  nst_worker *workers; /* options.workers of them */
 
-  pthread_mutex_t lock; /* guards all below, and is never held while the store works */
+  pthread_mutex_t lock; /* guards what follows, and is never held while the store works */
   pthread_cond_t changed;
   bool stopping;
-  unsigned long submitted;        /* grows with every new job, so that no worker misses one */
-  double recent[NST_RECENT_RUNS]; /* seconds of the last completed runs, a ring */
+  unsigned long wakes;            /* grows when there may be new work, so that no worker misses it */
+  double recent[NST_RECENT_RUNS]; /* seconds of the last runs that succeeded, a ring */
   int recent_count, recent_next;
+  bool housekeeping; /* false tells the housekeeper to end */
 
-  pthread_mutex_t stop_lock; /* one thread joins, others wait for it */
-  bool joined;
-  nst_worker *workers; /* options.workers of them */
-  int started;         /* valid entries */
-  pthread_t housekeeper;
+  pthread_mutex_t stop_lock; /* guards what follows: one thread joins, others wait for it */
+  int started;               /* worker threads */
   bool has_housekeeper;
+  pthread_t housekeeper;
 };
+
+/* What memory knows of a running job. */
+typedef struct nst_live {
+  char id[NST_ID_SIZE];
+  int64_t lease;
+  bool has_progress, has_preview;
+  nst_job_progress progress;
+} nst_live;
 
 /* Waits on jobs->changed, with jobs->lock held, for at most `ms`. */
 void nst_jobs_wait(nst_jobs *jobs, int64_t ms);
 
+/* Tells the workers that there may be work. */
+void nst_jobs_wake(nst_jobs *jobs);
+
+bool nst_jobs_is_stopping(nst_jobs *jobs);
+
+/* Renews the leases of all that runs here, and tells runs that lost theirs, or were canceled, to stop. */
+void nst_jobs_renew_leases(nst_jobs *jobs);
+
+/* Begins and ends the thread that renews leases in time. */
+nst_status nst_jobs_start_housekeeper(nst_jobs *jobs, nst_error *err);
+void nst_jobs_end_housekeeper(nst_jobs *jobs);
+
 /* Tells a run to stop, with jobs->lock held. */
 void nst_run_stop(nst_run *run, nst_stop_reason reason);
 
-/* The run of the job `id`, or NULL; with jobs->lock held. */
-nst_run *nst_jobs_find_run(const nst_jobs *jobs, const char *id);
+/* The run of the job `id` under `lease` (0 for any), or NULL; with jobs->lock held. */
+nst_run *nst_jobs_find_run(const nst_jobs *jobs, const char *id, int64_t lease);
+
+/* Copies what memory knows of all that runs; returns how many. */
+int nst_jobs_look(nst_jobs *jobs, nst_live out[NST_MAX_WORKERS]);
+
+/* Adds to the row in `view` what `live`, looked at before the row was read, knows about it. */
+nst_status nst_jobs_complete_view(
+    nst_jobs *jobs, const nst_live *live, int live_count, nst_job_view *view, nst_error *err);
 
 /* What a worker's thread does until the jobs are stopped; `argument` is its nst_worker. */
 void *nst_worker_main(void *argument);
 
-/* Remembers the seconds of a completed run; with jobs->lock held. */
+/* Decides what becomes of the job whose runner returned `status`, stores it and logs it. */
+void nst_run_conclude(nst_run *run, nst_status status, nst_error *err);
+nst_stop_reason nst_run_stop_reason(nst_run *run);
+
+/* Remembers the seconds of a run that succeeded; with jobs->lock held. */
 void nst_jobs_remember(nst_jobs *jobs, double seconds);
 
 /* Mean seconds of recent runs, negative while unknown; with jobs->lock held. */

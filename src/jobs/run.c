@@ -64,17 +64,36 @@ nst_status nst_run_set_preview(nst_run *run, const void *jpeg, size_t size, nst_
   return NST_OK;
 }
 
-nst_status nst_run_set_result(nst_run *run, const nst_job_output *output, const nst_output_picture *pictures,
-    int picture_count, nst_error *err) {
+/* A result that clients could not read would be none. */
+static nst_status check_result(const nst_run *run, const nst_job_output *output,
+    const nst_output_picture *pictures, int picture_count, nst_error *err) {
+  bool has_format = false;
   if (picture_count < 1 || picture_count > NST_RESULT_PICTURES || run->picture_count > 0)
     return nst_fail(err, NST_INTERNAL, "a result has 1 to %d pictures and is set once", NST_RESULT_PICTURES);
-  for (int i = 0; i < picture_count; i++) {
+  for (int i = 0; i < picture_count; i++)
+    has_format = has_format || strcmp(pictures[i].role, output->format) == 0;
+  if (output->width > 0 && output->height > 0 && has_format) return NST_OK;
+  return nst_fail(err, NST_INTERNAL, "a result has a size, and a picture of the role that is its format");
+}
+
+static void drop_result(nst_run *run) {
+  for (int i = 0; i < run->picture_count; i++) nst_buf_release(&run->pictures[i].bytes);
+  run->picture_count = 0;
+}
+
+nst_status nst_run_set_result(nst_run *run, const nst_job_output *output, const nst_output_picture *pictures,
+    int picture_count, nst_error *err) {
+  nst_status status = check_result(run, output, pictures, picture_count, err);
+  for (int i = 0; status == NST_OK && i < picture_count; i++) {
     nst_result_picture *picture = &run->pictures[i];
-    (void)snprintf(picture->role, sizeof picture->role, "%s", pictures[i].role);
     run->picture_count = i + 1;
-    nst_status status = nst_buf_append(&picture->bytes, pictures[i].bytes.data, pictures[i].bytes.size, err);
-    if (status != NST_OK) return status;
+    int n = snprintf(picture->role, sizeof picture->role, "%s", pictures[i].role);
+    if (n < 0 || (size_t)n >= sizeof picture->role)
+      status = nst_fail(err, NST_INTERNAL, "the role of a picture is too long");
+    else
+      status = nst_buf_append(&picture->bytes, pictures[i].bytes.data, pictures[i].bytes.size, err);
+    if (status != NST_OK) drop_result(run);
   }
-  run->output = *output;
-  return NST_OK;
+  if (status == NST_OK) run->output = *output;
+  return status;
 }

@@ -1,46 +1,93 @@
 #include "db.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 
 enum { BUSY_MS = 5000 };
 
-nst_status nst_db_fail(nst_db *db, const char *what, nst_error *err) {
-  nst_status status = NST_IO;
-  int code = sqlite3_errcode(db->handle) & 0xFF; /* without the extended part */
-  if (code == SQLITE_FULL) status = NST_NO_SPACE;
-  if (code == SQLITE_NOMEM) status = NST_NO_MEMORY;
-  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) status = NST_CORRUPT;
-  if (code == SQLITE_BUSY || code == SQLITE_LOCKED) status = NST_BUSY;
-  return nst_fail(err, status, "%s: %s", what, sqlite3_errmsg(db->handle));
+/* SQLite says "full" for ENOSPC alone; a quota and a limit on the size of files are met by the same remedies.
+ */
+static bool is_out_of_space(sqlite3 *handle) {
+  int cause = sqlite3_system_errno(handle);
+  return cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
 }
 
-nst_status nst_db_open(nst_db *db, const char *path, bool create, nst_error *err) {
+static nst_status status_of(sqlite3 *handle) {
+  int extended = sqlite3_extended_errcode(handle);
+  if (extended == SQLITE_IOERR_NOMEM) return NST_NO_MEMORY;
+  if (extended == SQLITE_IOERR_CORRUPTFS) return NST_CORRUPT;
+  switch (extended & 0xFF) {
+  case SQLITE_FULL:
+    return NST_NO_SPACE;
+  case SQLITE_NOMEM:
+    return NST_NO_MEMORY;
+  case SQLITE_CORRUPT:
+  case SQLITE_NOTADB:
+    return NST_CORRUPT;
+  case SQLITE_BUSY:
+  case SQLITE_LOCKED:
+    return NST_BUSY;
+  case SQLITE_TOOBIG:
+    return NST_TOO_LARGE;
+  case SQLITE_IOERR:
+    return is_out_of_space(handle) ? NST_NO_SPACE : NST_IO;
+  case SQLITE_READONLY:
+  case SQLITE_CANTOPEN:
+  case SQLITE_PERM:
+  case SQLITE_PROTOCOL:
+    return NST_IO;
+  default:
+    return NST_INTERNAL; /* a broken constraint, a wrong statement: ours to have avoided */
+  }
+}
+
+nst_status nst_db_fail(nst_db *db, nst_error *err) {
+  return nst_fail(err, status_of(db->handle), "the store: %s", sqlite3_errmsg(db->handle));
+}
+
+nst_status nst_db_open(nst_db *db, const char *path, nst_error *err) {
   *db = (nst_db){0};
-  /* We lock around each operation ourselves, so SQLite need not. */
-  int flags =
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (create ? SQLITE_OPEN_CREATE : 0);
+  /* Each operation takes our lock, so SQLite needs none of its own. */
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (pthread_mutex_init(&db->lock, NULL) != 0) return nst_fail_memory(err, "the store");
   int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
   if (!db->handle) {
     (void)pthread_mutex_destroy(&db->lock);
     return nst_fail_memory(err, "the store");
   }
-  if (code != SQLITE_OK) return nst_db_fail(db, path, err);
+  if (code != SQLITE_OK) return nst_db_fail(db, err);
   (void)sqlite3_busy_timeout(db->handle, BUSY_MS);
   return NST_OK;
 }
 
 void nst_db_close(nst_db *db) {
   if (!db->handle) return;
+  for (int i = 0; i < db->prepared_count; i++) (void)sqlite3_finalize(db->prepared[i].statement);
   (void)sqlite3_close_v2(db->handle);
   (void)pthread_mutex_destroy(&db->lock);
   *db = (nst_db){0};
 }
 
 nst_status nst_db_script(nst_db *db, const char *sql, nst_error *err) {
-  return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? NST_OK
-                                                                      : nst_db_fail(db, "the store", err);
+  return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? NST_OK : nst_db_fail(db, err);
+}
+
+/* ---- Statements */
+
+static nst_status find_statement(nst_db *db, const char *sql, sqlite3_stmt **out, nst_error *err) {
+  for (int i = 0; i < db->prepared_count; i++) {
+    if (db->prepared[i].sql != sql) continue;
+    *out = db->prepared[i].statement;
+    return NST_OK;
+  }
+  if (db->prepared_count == NST_DB_STATEMENTS)
+    return nst_fail(err, NST_INTERNAL, "the store has more statements than room for them");
+  if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
+    return nst_db_fail(db, err);
+  db->prepared[db->prepared_count].sql = sql;
+  db->prepared[db->prepared_count++].statement = *out;
+  return NST_OK;
 }
 
 static int bind_all(sqlite3_stmt *statement, const char *types, va_list args) {
@@ -60,13 +107,10 @@ static int bind_all(sqlite3_stmt *statement, const char *types, va_list args) {
 
 static nst_status prepare(
     nst_db *db, sqlite3_stmt **out, nst_error *err, const char *sql, const char *types, va_list args) {
-  *out = NULL;
-  if (sqlite3_prepare_v2(db->handle, sql, -1, out, NULL) == SQLITE_OK &&
-      bind_all(*out, types, args) == SQLITE_OK)
-    return NST_OK;
-  nst_status status = nst_db_fail(db, "the store", err);
-  (void)sqlite3_finalize(*out);
-  *out = NULL;
+  nst_status status = find_statement(db, sql, out, err);
+  if (status != NST_OK || bind_all(*out, types, args) == SQLITE_OK) return status;
+  status = nst_db_fail(db, err);
+  nst_db_done(*out);
   return status;
 }
 
@@ -82,7 +126,12 @@ nst_status nst_db_query(
 nst_status nst_db_step(nst_db *db, sqlite3_stmt *query, bool *row, nst_error *err) {
   int code = sqlite3_step(query);
   *row = code == SQLITE_ROW;
-  return code == SQLITE_ROW || code == SQLITE_DONE ? NST_OK : nst_db_fail(db, "the store", err);
+  return code == SQLITE_ROW || code == SQLITE_DONE ? NST_OK : nst_db_fail(db, err);
+}
+
+void nst_db_done(sqlite3_stmt *query) {
+  (void)sqlite3_reset(query); /* repeats the error of the last step, which was reported then */
+  (void)sqlite3_clear_bindings(query);
 }
 
 nst_status nst_db_execute(nst_db *db, int *changes, nst_error *err, const char *sql, const char *types, ...) {
@@ -95,29 +144,36 @@ nst_status nst_db_execute(nst_db *db, int *changes, nst_error *err, const char *
   if (status != NST_OK) return status;
   do status = nst_db_step(db, statement, &row, err);
   while (status == NST_OK && row);
-  (void)sqlite3_finalize(statement);
+  nst_db_done(statement);
   if (changes) *changes = sqlite3_changes(db->handle);
   return status;
 }
 
-nst_status nst_db_integer(nst_db *db, const char *sql, int64_t none, int64_t *out, nst_error *err) {
+nst_status nst_db_integer(nst_db *db, int64_t *out, nst_error *err, const char *sql, const char *types, ...) {
   sqlite3_stmt *query;
-  bool row = false;
-  nst_status status = nst_db_query(db, &query, err, sql, "");
+  bool row;
+  va_list args;
+  va_start(args, types);
+  nst_status status = prepare(db, &query, err, sql, types, args);
+  va_end(args);
   if (status != NST_OK) return status;
   status = nst_db_step(db, query, &row, err);
-  *out = row ? sqlite3_column_int64(query, 0) : none;
-  (void)sqlite3_finalize(query);
+  if (status == NST_OK && !row) status = nst_fail(err, NST_NOT_FOUND, "there is no such row");
+  if (status == NST_OK) *out = sqlite3_column_int64(query, 0);
+  nst_db_done(query);
   return status;
 }
 
+/* ---- Transactions */
+
 nst_status nst_db_begin(nst_db *db, nst_error *err) {
-  return nst_db_script(db, "BEGIN IMMEDIATE", err);
+  return nst_db_execute(db, NULL, err, "BEGIN IMMEDIATE", "");
 }
 
 nst_status nst_db_end(nst_db *db, nst_status status, nst_error *err) {
-  if (status == NST_OK) status = nst_db_script(db, "COMMIT", err);
+  if (status == NST_OK) status = nst_db_execute(db, NULL, err, "COMMIT", "");
   /* A failed commit leaves the transaction open, unless SQLite has rolled it back by itself. */
-  if (status != NST_OK && !sqlite3_get_autocommit(db->handle)) (void)nst_db_script(db, "ROLLBACK", NULL);
+  if (status != NST_OK && !sqlite3_get_autocommit(db->handle))
+    (void)nst_db_execute(db, NULL, NULL, "ROLLBACK", "");
   return status;
 }

@@ -1,22 +1,17 @@
+#include "file.h"
+#include "schema.h"
 #include "sqlite_store.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
+#include <string.h>
 #include <unistd.h>
 
-extern const char nst_sqlite_migration_1[];
-
-enum { APPLICATION_ID = 0x6e737431 /* "nst1" */, VERSION = 1 };
-
 static void destroy(nst_store *store) {
-  nst_sqlite_store *s = (nst_sqlite_store *)(void *)store;
+  nst_sqlite_store *s = nst_sqlite_self(store);
   nst_db_close(&s->reader);
-  nst_db_close(&s->writer); /* the last to close: it tidies the write-ahead log up */
-  if (s->lock_fd >= 0) (void)close(s->lock_fd);
+  nst_db_close(&s->writer); /* the last to close: it folds the write-ahead log into the file */
+  if (s->lock >= 0) (void)close(s->lock);
+  free(s->name);
   free(s);
 }
 
@@ -39,62 +34,37 @@ static const nst_store_ops operations = {
     .expire = nst_sqlite_expire,
 };
 
-/* The lock is on a file of its own: closing any descriptor of the database would drop SQLite's own locks
- * (POSIX). The kernel lets go of it when the process ends, however it ends. */
-static nst_status take_lock(nst_sqlite_store *s, const char *path, nst_error *err) {
-  char name[1100];
-  int n = snprintf(name, sizeof name, "%s.lock", path);
-  if (n < 0 || (size_t)n >= sizeof name)
-    return nst_fail(err, NST_INVALID, "the path of the store is too long");
-  s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (s->lock_fd < 0) return nst_fail_errno(err, errno, name);
-  if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) return NST_OK;
-  if (errno != EWOULDBLOCK) return nst_fail_errno(err, errno, name);
-  return nst_fail(err, NST_CONFLICT, "%.200s is in use by another process", path);
+/* SQLite opens a file it may not write as one to read, and stays with its old journal where the file system
+ * lacks what the write-ahead log needs, both without a word. */
+static nst_status set_mode(nst_sqlite_store *s, nst_error *err) {
+  nst_db *db = &s->writer;
+  sqlite3_stmt *query;
+  bool row;
+  if (sqlite3_db_readonly(db->handle, "main"))
+    return nst_fail(err, NST_IO, "%.200s may not be written", s->name);
+  nst_status status = nst_db_query(db, &query, err, "PRAGMA journal_mode = WAL", "");
+  if (status != NST_OK) return status;
+  status = nst_db_step(db, query, &row, err);
+  const char *mode = status == NST_OK && row ? (const char *)sqlite3_column_text(query, 0) : NULL;
+  if (status == NST_OK && (!mode || strcmp(mode, "wal") != 0))
+    status = nst_fail(err, NST_IO, "%.200s is on a file system that allows no write-ahead log", s->name);
+  nst_db_done(query);
+  return status;
 }
 
-/* Creates the file with the mode we want before SQLite would with its own. */
-static nst_status create_private(const char *path, nst_error *err) {
-  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return nst_fail_errno(err, errno, path);
-  (void)close(fd);
-  return NST_OK;
-}
-
-/* An empty file becomes a store; one of another program, or of a newer version of ours, is left alone. */
-static nst_status migrate(nst_db *db, const char *path, nst_error *err) {
-  char sql[64];
-  int64_t application, version, tables;
-  nst_status status = nst_db_integer(db, "PRAGMA application_id", 0, &application, err);
-  if (status == NST_OK) status = nst_db_integer(db, "PRAGMA user_version", 0, &version, err);
-  if (status == NST_OK) status = nst_db_integer(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, err);
-  if (status != NST_OK) return status;
-  if (application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0))
-    return nst_fail(err, NST_CORRUPT, "%.200s is a database of another program", path);
-  if (version > VERSION)
-    return nst_fail(err, NST_CORRUPT,
-        "%.200s was written by a newer version of this program (%lld, this one knows %d)", path,
-        (long long)version, (int)VERSION);
-  if (version == VERSION) return NST_OK;
-  status = nst_db_script(db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", err);
-  if (status == NST_OK) status = nst_db_begin(db, err);
-  if (status != NST_OK) return status;
-  (void)snprintf(
-      sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, VERSION);
-  status = nst_db_script(db, nst_sqlite_migration_1, err);
-  if (status == NST_OK) status = nst_db_script(db, sql, err);
-  return nst_db_end(db, status, err);
-}
+/* synchronous = FULL: a commit is on the disk before it is answered. secure_delete = FAST: overwriting
+ * deleted pictures would need as much room again, which a full disk does not have; their pages leave the file
+ * when jobs expire. journal_size_limit: one large upload must not leave a large log for good. */
+static const char writer_settings[] = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                                      " PRAGMA secure_delete = FAST; PRAGMA journal_size_limit = 16777216";
 
 static nst_status open_files(nst_sqlite_store *s, const char *path, nst_error *err) {
-  nst_status status = take_lock(s, path, err);
-  if (status == NST_OK) status = create_private(path, err);
-  if (status == NST_OK) status = nst_db_open(&s->writer, path, true, err);
-  if (status == NST_OK) status = migrate(&s->writer, path, err);
-  if (status == NST_OK)
-    status = nst_db_script(
-        &s->writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", err);
-  if (status == NST_OK) status = nst_db_open(&s->reader, path, false, err);
+  nst_status status = nst_sqlite_take_file(path, &s->name, &s->lock, err);
+  if (status == NST_OK) status = nst_db_open(&s->writer, s->name, err);
+  if (status == NST_OK) status = nst_db_script(&s->writer, writer_settings, err);
+  if (status == NST_OK) status = nst_sqlite_migrate(&s->writer, s->name, err);
+  if (status == NST_OK) status = set_mode(s, err);
+  if (status == NST_OK) status = nst_db_open(&s->reader, s->name, err);
   if (status == NST_OK) status = nst_db_script(&s->reader, "PRAGMA query_only = ON", err);
   return status;
 }
@@ -103,7 +73,7 @@ nst_status nst_sqlite_store_open(const char *path, nst_store **out, nst_error *e
   nst_sqlite_store *s = calloc(1, sizeof *s);
   if (!s) return nst_fail_memory(err, "the store");
   s->base.ops = &operations;
-  s->lock_fd = -1;
+  s->lock = -1;
   nst_error cause = NST_ERROR_INIT;
   nst_status status = open_files(s, path, &cause);
   if (status != NST_OK) {

@@ -1,23 +1,10 @@
+#include "file.h"
 #include "sqlite_store.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static nst_sqlite_store *self(nst_store *store) {
-  return (nst_sqlite_store *)(void *)store;
-}
-
-static nst_db *lock_reader(nst_store *store) {
-  nst_db *db = &self(store)->reader;
-  (void)pthread_mutex_lock(&db->lock);
-  return db;
-}
-
-static nst_status unlock(nst_db *db, nst_status status) {
-  (void)pthread_mutex_unlock(&db->lock);
-  return status;
-}
 
 /* ---- Rows */
 
@@ -55,6 +42,7 @@ nst_status nst_sqlite_read_job(sqlite3_stmt *query, nst_job *out, nst_error *err
   copy_fixed(query, c++, out->output.format, sizeof out->output.format);
   out->output.bytes = sqlite3_column_int64(query, c++);
   copy_fixed(query, c++, out->output.sha256, sizeof out->output.sha256);
+  out->has_preview = sqlite3_column_int(query, c++) != 0;
   if (!copied || !out->options) return nst_fail_memory(err, "a job");
   if (sqlite3_column_int(query, c) == 0) return NST_OK;
   return nst_fail(err, NST_GONE, "the job has expired and its pictures are gone");
@@ -70,15 +58,15 @@ nst_status nst_sqlite_find_job(nst_db *db, const char *id, nst_job *out, nst_err
   if (status == NST_OK)
     status =
         row ? nst_sqlite_read_job(query, out, err) : nst_fail(err, NST_NOT_FOUND, "there is no such job");
-  (void)sqlite3_finalize(query);
+  nst_db_done(query);
   return status;
 }
 
 /* ---- Operations */
 
 nst_status nst_sqlite_get(nst_store *store, const char *id, nst_job *out, nst_error *err) {
-  nst_db *db = lock_reader(store);
-  return unlock(db, nst_sqlite_find_job(db, id, out, err));
+  nst_db *db = nst_sqlite_lock_reader(store);
+  return nst_sqlite_unlock(db, nst_sqlite_find_job(db, id, out, err));
 }
 
 /* Appends the current row to an array that has room for it. */
@@ -101,7 +89,7 @@ nst_status nst_sqlite_list(
   *count = 0;
   if (!jobs) return nst_fail_memory(err, "a list of jobs");
   int64_t before = filter->before > 0 ? filter->before : INT64_MAX;
-  nst_db *db = lock_reader(store);
+  nst_db *db = nst_sqlite_lock_reader(store);
   sqlite3_stmt *query;
   nst_status status =
       filter->any_state
@@ -115,9 +103,9 @@ nst_status nst_sqlite_list(
                 "iii", (int64_t)filter->state, before, (int64_t)filter->limit);
   if (status == NST_OK) {
     status = collect(db, query, filter->limit, jobs, count, err);
-    (void)sqlite3_finalize(query);
+    nst_db_done(query);
   }
-  (void)unlock(db, status);
+  (void)nst_sqlite_unlock(db, status);
   if (status != NST_OK) {
     nst_job_list_free(jobs, *count);
     *count = 0;
@@ -128,63 +116,67 @@ nst_status nst_sqlite_list(
 }
 
 nst_status nst_sqlite_count_ahead(nst_store *store, int64_t sequence, int *out, nst_error *err) {
-  nst_db *db = lock_reader(store);
-  sqlite3_stmt *query;
-  bool row;
-  nst_status status = nst_db_query(db, &query, err,
-      "SELECT count(*) FROM jobs WHERE state = ? AND sequence < ?", "ii", (int64_t)NST_JOB_QUEUED, sequence);
-  if (status != NST_OK) return unlock(db, status);
-  status = nst_db_step(db, query, &row, err);
-  if (status == NST_OK) *out = sqlite3_column_int(query, 0);
-  (void)sqlite3_finalize(query);
-  return unlock(db, status);
+  int64_t count = 0;
+  nst_db *db = nst_sqlite_lock_reader(store);
+  nst_status status = nst_db_integer(db, &count, err,
+      "SELECT count(*) FROM jobs WHERE state = ? AND expired = 0 AND sequence < ?", "ii",
+      (int64_t)NST_JOB_QUEUED, sequence);
+  *out = count < INT_MAX ? (int)count : INT_MAX;
+  return nst_sqlite_unlock(db, status);
 }
 
 nst_status nst_sqlite_count_states(nst_store *store, int64_t out[NST_JOB_STATE_COUNT], nst_error *err) {
   memset(out, 0, NST_JOB_STATE_COUNT * sizeof *out);
-  nst_db *db = lock_reader(store);
+  nst_db *db = nst_sqlite_lock_reader(store);
   sqlite3_stmt *query;
   bool row = true;
   nst_status status =
-      nst_db_query(db, &query, err, "SELECT state, count(*) FROM jobs WHERE expired = 0 GROUP BY state", "");
-  if (status != NST_OK) return unlock(db, status);
-  while (status == NST_OK) {
+      nst_db_query(db, &query, err, "SELECT state, jobs FROM tallies WHERE state BETWEEN 0 AND 4", "");
+  if (status != NST_OK) return nst_sqlite_unlock(db, status);
+  for (;;) {
     status = nst_db_step(db, query, &row, err);
     if (status != NST_OK || !row) break;
-    int state = sqlite3_column_int(query, 0);
-    if (state >= 0 && state < NST_JOB_STATE_COUNT) out[state] = sqlite3_column_int64(query, 1);
+    out[sqlite3_column_int(query, 0)] = sqlite3_column_int64(query, 1);
   }
-  (void)sqlite3_finalize(query);
-  return unlock(db, status);
+  nst_db_done(query);
+  return nst_sqlite_unlock(db, status);
+}
+
+/* The bytes are SQLite's until the query is done. A large picture may need memory even to be looked at. */
+static nst_status copy_bytes(nst_db *db, sqlite3_stmt *query, nst_buf *out, nst_error *err) {
+  const void *bytes = sqlite3_column_blob(query, 0);
+  if (!bytes && sqlite3_errcode(db->handle) == SQLITE_NOMEM) return nst_fail_memory(err, "a picture");
+  return nst_buf_append(out, bytes, (size_t)sqlite3_column_bytes(query, 0), err);
 }
 
 nst_status nst_sqlite_read_picture(
     nst_store *store, const char *id, const char *role, nst_buf *out, nst_error *err) {
-  nst_db *db = lock_reader(store);
+  nst_db *db = nst_sqlite_lock_reader(store);
   sqlite3_stmt *query;
   bool row;
   out->size = 0;
   nst_status status = nst_db_query(db, &query, err,
       "SELECT bytes FROM pictures JOIN jobs ON job = sequence WHERE id = ? AND role = ?", "tt", id, role);
-  if (status != NST_OK) return unlock(db, status);
+  if (status != NST_OK) return nst_sqlite_unlock(db, status);
   status = nst_db_step(db, query, &row, err);
   if (status == NST_OK && !row)
     status = nst_fail(err, NST_NOT_FOUND, "the job has no picture of the kind %s", role);
   else if (status == NST_OK)
-    status = nst_buf_append(out, sqlite3_column_blob(query, 0), (size_t)sqlite3_column_bytes(query, 0), err);
-  (void)sqlite3_finalize(query);
-  return unlock(db, status);
+    status = copy_bytes(db, query, out, err);
+  nst_db_done(query);
+  return nst_sqlite_unlock(db, status);
 }
 
 nst_status nst_sqlite_check(nst_store *store, nst_error *err) {
   int64_t rows;
-  nst_db *db = lock_reader(store);
-  nst_status status = unlock(db, nst_db_integer(db, "SELECT count(*) FROM sqlite_schema", 0, &rows, err));
+  nst_db *db = nst_sqlite_lock_reader(store);
+  nst_status status =
+      nst_sqlite_unlock(db, nst_db_integer(db, &rows, err, "SELECT count(*) FROM sqlite_schema", ""));
+  if (status == NST_OK) status = nst_sqlite_check_space(nst_sqlite_self(store)->name, err);
   if (status != NST_OK) return status;
-  /* Taking the write lock shows that the file can be written, without writing. */
-  db = &self(store)->writer;
-  (void)pthread_mutex_lock(&db->lock);
+  /* Taking SQLite's lock for writing shows that the file can be written, and costs no write. */
+  db = nst_sqlite_lock_writer(store);
   status = nst_db_begin(db, err);
   if (status == NST_OK) status = nst_db_end(db, NST_OK, err);
-  return unlock(db, status);
+  return nst_sqlite_unlock(db, status);
 }

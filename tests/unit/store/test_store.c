@@ -120,7 +120,7 @@ static void unknown_jobs_are_not_found(void **state) {
   assert_int_equal(store->ops->claim(store, "me", 1000, &job, NULL), NST_NOT_FOUND);
   assert_int_equal(store->ops->renew(store, "nothing", 1, 1000, &cancel, NULL), NST_NOT_FOUND);
   assert_int_equal(store->ops->finish(store, "nothing", 1, &outcome, 1000, NULL), NST_NOT_FOUND);
-  assert_int_equal(store->ops->release(store, "nothing", 1, NULL), NST_NOT_FOUND);
+  assert_int_equal(store->ops->release(store, "nothing", 1, 1000, NULL), NST_NOT_FOUND);
   assert_int_equal(store->ops->cancel(store, "nothing", 1000, &job, NULL), NST_NOT_FOUND);
   assert_int_equal(store->ops->remove(store, "nothing", NULL), NST_NOT_FOUND);
   nst_job_release(&job);
@@ -168,7 +168,7 @@ static void a_result_is_written_once_and_by_the_current_lease_alone(void **state
   assert_int_equal(second.started_ms, first.started_ms);
   assert_int_equal(store->ops->finish(store, job.id, first.lease, &outcome, 60000, NULL), NST_CONFLICT);
   assert_int_equal(store->ops->renew(store, job.id, first.lease, 1000, &cancel, NULL), NST_CONFLICT);
-  assert_int_equal(store->ops->release(store, job.id, first.lease, NULL), NST_CONFLICT);
+  assert_int_equal(store->ops->release(store, job.id, first.lease, 1000, NULL), NST_CONFLICT);
   expect_state(store, job.id, NST_JOB_RUNNING);
   expect_picture(store, job.id, "png", NULL);
   assert_int_equal(store->ops->renew(store, job.id, second.lease, 1000, &cancel, NULL), NST_OK);
@@ -193,7 +193,7 @@ static void a_released_job_keeps_its_place_and_its_attempts(void **state) {
   nst_store *store = ((fixture *)*state)->store;
   nst_job job = insert_good(store), other = insert_good(store);
   nst_job claimed = claim_good(store);
-  assert_int_equal(store->ops->release(store, job.id, claimed.lease, NULL), NST_OK);
+  assert_int_equal(store->ops->release(store, job.id, claimed.lease, 1000, NULL), NST_OK);
   nst_job again = claim_good(store);
   assert_string_equal(again.id, job.id);
   assert_int_equal(again.attempts, 1);

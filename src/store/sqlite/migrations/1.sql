@@ -6,12 +6,12 @@ CREATE TABLE jobs (
   started INTEGER NOT NULL DEFAULT 0,
   finished INTEGER NOT NULL DEFAULT 0,
   expires INTEGER NOT NULL DEFAULT 0,
-  expired INTEGER NOT NULL DEFAULT 0, -- its pictures are gone
+  expired INTEGER NOT NULL DEFAULT 0, -- 1: its pictures are gone
   attempts INTEGER NOT NULL DEFAULT 0,
   lease INTEGER NOT NULL DEFAULT 0, -- grows with every claim
   owner TEXT NOT NULL DEFAULT '',
   lease_until INTEGER NOT NULL DEFAULT 0,
-  cancel_requested INTEGER NOT NULL DEFAULT 0,
+  cancel_requested INTEGER NOT NULL DEFAULT 0, -- 1: a client wants the current run stopped
   style_count INTEGER NOT NULL,
   options TEXT NOT NULL,
   error_status INTEGER NOT NULL DEFAULT 0, -- nst_status
@@ -23,8 +23,10 @@ CREATE TABLE jobs (
   output_sha256 TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
-CREATE INDEX jobs_by_state ON jobs (state, sequence);
-CREATE INDEX jobs_by_expiry ON jobs (expires) WHERE expires > 0;
+-- Expired rows are kept for a while, to answer that they have expired; nothing else walks over them.
+CREATE INDEX jobs_by_state ON jobs (state, sequence) WHERE expired = 0;
+CREATE INDEX jobs_by_sequence ON jobs (sequence) WHERE expired = 0;
+CREATE INDEX jobs_by_expiry ON jobs (expired, expires) WHERE expires > 0;
 
 CREATE TABLE pictures (
   job INTEGER NOT NULL REFERENCES jobs (sequence) ON DELETE CASCADE,
@@ -32,3 +34,24 @@ CREATE TABLE pictures (
   bytes BLOB NOT NULL,
   UNIQUE (job, role)
 ) STRICT;
+
+-- How many jobs there are by state, expired ones left out: kept by the three triggers, so that asking costs nothing.
+CREATE TABLE tallies (
+  state INTEGER PRIMARY KEY,
+  jobs INTEGER NOT NULL DEFAULT 0 CHECK (jobs >= 0)
+) STRICT;
+
+INSERT INTO tallies (state) VALUES (0), (1), (2), (3), (4);
+
+CREATE TRIGGER jobs_came AFTER INSERT ON jobs WHEN new.expired = 0 BEGIN
+  UPDATE tallies SET jobs = jobs + 1 WHERE state = new.state;
+END;
+
+CREATE TRIGGER jobs_moved AFTER UPDATE OF state, expired ON jobs BEGIN
+  UPDATE tallies SET jobs = jobs - 1 WHERE state = old.state AND old.expired = 0;
+  UPDATE tallies SET jobs = jobs + 1 WHERE state = new.state AND new.expired = 0;
+END;
+
+CREATE TRIGGER jobs_went AFTER DELETE ON jobs WHEN old.expired = 0 BEGIN
+  UPDATE tallies SET jobs = jobs - 1 WHERE state = old.state;
+END;
