@@ -209,7 +209,8 @@ nst_status nst_serve(const nst_config *config, nst_log *log, nst_error *err) {
   s->config = config;
   s->log = log;
   nst_option_table_init(&s->options, config->max_size);
-  (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no reason to die */
+  (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no reason to die, */
+  (void)signal(SIGXFSZ, SIG_IGN); /* nor is a limit on the size of files: the store reports it */
   int failed = uv_loop_init(&s->loop);
   nst_status status =
       failed ? nst_fail(err, NST_IO, "the event loop: %s", uv_strerror(failed)) : start_and_run(s, err);
