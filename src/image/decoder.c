@@ -23,7 +23,8 @@ static bool is_program(const char *path) {
   return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* Beside the running program; where it is installed; and where it is built. */
+/* Beside the running program; where it is installed; and where it is built, seen from src/app and from the
+ * tests. */
 static nst_status find_helper(char *out, size_t size, nst_error *err) {
   static const char *const places[] = {"stylized-decode", "../libexec/stylized/stylized-decode",
       "../image/stylized-decode", "../../../src/image/stylized-decode"};
@@ -130,8 +131,11 @@ static nst_status read_result(int fd, const nst_image_info *info, nst_picture *o
 
 static nst_status interpret(const nst_child_end *end, nst_error *err) {
   if (end->timed_out) return nst_fail(err, NST_TIMEOUT, "decoding the picture took too long");
-  if (end->signal == SIGXCPU || end->signal == SIGKILL)
+  if (end->signal == SIGXCPU)
     return nst_fail(err, NST_TIMEOUT, "decoding the picture took too much computing");
+  /* Not by us: the kernel's way when memory runs out. The picture need not be to blame. */
+  if (end->signal == SIGKILL)
+    return nst_fail(err, NST_NO_MEMORY, "the system stopped the decoder, perhaps for want of memory");
   if (end->signal != 0)
     return nst_fail(err, NST_UNSUPPORTED, "the picture made its decoder stop (signal %d)", end->signal);
   switch (end->code) {

@@ -2,7 +2,6 @@
 
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <jpeglib.h>
 
@@ -20,6 +19,35 @@ static void on_error(j_common_ptr common) {
 
 static void on_message(j_common_ptr common) {
   (void)common;
+}
+
+/* libjpeg's own memory destination loses its buffer when it cannot grow. */
+typedef struct destination {
+  struct jpeg_destination_mgr manager; /* first, as above */
+  nst_buf *out;
+  JOCTET block[16384];
+} destination;
+
+static void begin_block(j_compress_ptr jpeg) {
+  destination *d = (destination *)(void *)jpeg->dest;
+  d->manager.next_output_byte = d->block;
+  d->manager.free_in_buffer = sizeof d->block;
+}
+
+static void append(j_compress_ptr jpeg, size_t size) {
+  destination *d = (destination *)(void *)jpeg->dest;
+  if (nst_buf_append(d->out, d->block, size, NULL) != NST_OK) jpeg->err->error_exit((j_common_ptr)jpeg);
+}
+
+/* Called when the block is full, whatever free_in_buffer says. */
+static boolean write_block(j_compress_ptr jpeg) {
+  append(jpeg, sizeof((destination *)(void *)jpeg->dest)->block);
+  begin_block(jpeg);
+  return TRUE;
+}
+
+static void write_rest(j_compress_ptr jpeg) {
+  append(jpeg, sizeof((destination *)(void *)jpeg->dest)->block - jpeg->dest->free_in_buffer);
 }
 
 static void write_picture(struct jpeg_compress_struct *jpeg, const nst_picture *picture, int quality) {
@@ -40,14 +68,8 @@ static void write_picture(struct jpeg_compress_struct *jpeg, const nst_picture *
   jpeg_finish_compress(jpeg);
 }
 
-/* What libjpeg allocates for its output, reachable after a jump. */
-typedef struct output {
-  unsigned char *bytes;
-  unsigned long size;
-} output;
-
 /* False after an error. */
-static bool compress(const nst_picture *picture, int quality, output *o) {
+static bool compress(const nst_picture *picture, int quality, destination *d) {
   struct jpeg_compress_struct jpeg;
   failure trap;
   jpeg.err = jpeg_std_error(&trap.manager);
@@ -58,19 +80,19 @@ static bool compress(const nst_picture *picture, int quality, output *o) {
     return false;
   }
   jpeg_create_compress(&jpeg);
-  jpeg_mem_dest(&jpeg, &o->bytes, &o->size);
+  jpeg.dest = &d->manager;
   write_picture(&jpeg, picture, quality);
   jpeg_destroy_compress(&jpeg);
   return true;
 }
 
 nst_status nst_encode_jpeg(const nst_picture *picture, int quality, nst_buf *out, nst_error *err) {
-  output o = {NULL, 0};
   if (picture->width > JPEG_MAX_DIMENSION || picture->height > JPEG_MAX_DIMENSION)
     return nst_fail(err, NST_INVALID, "a JPEG picture can have %ld pixels a side at most, not %dx%d",
         JPEG_MAX_DIMENSION, picture->width, picture->height);
-  nst_status status = compress(picture, quality, &o) ? nst_buf_append(out, o.bytes, o.size, err)
-                                                     : nst_fail_memory(err, "encoding a JPEG picture");
-  free(o.bytes);
-  return status;
+  destination d = {.manager = {.init_destination = begin_block,
+                       .empty_output_buffer = write_block,
+                       .term_destination = write_rest},
+      .out = out};
+  return compress(picture, quality, &d) ? NST_OK : nst_fail_memory(err, "encoding a JPEG picture");
 }

@@ -7,14 +7,21 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-static bool limit(int resource, rlim_t value) {
-  const struct rlimit both = {value, value};
+/* Never above what the process was given, which only a privileged one could. */
+static bool limit(int resource, rlim_t soft, rlim_t hard) {
+  struct rlimit both;
+  if (getrlimit((__rlimit_resource_t)resource, &both) != 0) return false;
+  if (both.rlim_max > hard) both.rlim_max = hard;
+  both.rlim_cur = soft < both.rlim_max ? soft : both.rlim_max;
   return setrlimit((__rlimit_resource_t)resource, &both) == 0;
 }
 
+/* The hard limit of computing time lies above the other, so that it ends in a signal of its own, SIGXCPU. */
 static nst_status set_limits(const nst_sandbox *s, nst_error *err) {
-  if (limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, 0) && limit(RLIMIT_CPU, (rlim_t)s->cpu_seconds) &&
-      limit(RLIMIT_FSIZE, s->output_bytes) && limit(RLIMIT_AS, s->memory_bytes))
+  rlim_t seconds = (rlim_t)s->cpu_seconds;
+  if (limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_NOFILE, 0, 0) && limit(RLIMIT_CPU, seconds, seconds + 1) &&
+      limit(RLIMIT_FSIZE, s->output_bytes, s->output_bytes) &&
+      limit(RLIMIT_AS, s->memory_bytes, s->memory_bytes))
     return NST_OK;
   return nst_fail_errno(err, errno, "setrlimit");
 }

@@ -136,6 +136,7 @@ static void misbehaving_helpers_are_errors(void **state) {
       {"#!/bin/sh\nkill -SEGV $$\n", NST_UNSUPPORTED},
       {"#!/bin/sh\nkill -SYS $$\n", NST_UNSUPPORTED},
       {"#!/bin/sh\nkill -XCPU $$\n", NST_TIMEOUT},
+      {"#!/bin/sh\nkill -KILL $$\n", NST_NO_MEMORY}, /* as the kernel does when memory runs out */
       {"#!/bin/sh\nexit 10\n", NST_UNSUPPORTED},
       {"#!/bin/sh\nexit 11\n", NST_UNSUPPORTED},
       {"#!/bin/sh\nexit 12\n", NST_IO},
@@ -160,6 +161,40 @@ static void an_endless_helper_is_killed(void **state) {
   assert_true(seconds >= 0.3 && seconds < 10);
 }
 
+/* A progressive JPEG that goes over its coefficients thousands of times: small, and valid. */
+static nst_buf make_slow_jpeg(int scans) {
+  nst_picture picture = NST_PICTURE_INIT;
+  nst_buf slow = NST_BUF_INIT;
+  assert_int_equal(nst_picture_allocate(&picture, 3000, 3000, NULL), NST_OK);
+  const nst_test_jpeg progressive = {1, 1, 50, true, 0, NST_TEST_GREY};
+  nst_buf plain = nst_test_encode_jpeg(&picture, &progressive);
+  nst_picture_release(&picture);
+  size_t scan = plain.size - 2; /* the last one's start */
+  while (plain.data[scan] != 0xFF || plain.data[scan + 1] != 0xDA) scan--;
+  assert_int_equal(nst_buf_append(&slow, plain.data, plain.size - 2, NULL), NST_OK);
+  for (int i = 0; i < scans; i++)
+    assert_int_equal(nst_buf_append(&slow, plain.data + scan, plain.size - 2 - scan, NULL), NST_OK);
+  assert_int_equal(nst_buf_append(&slow, "\xff\xd9", 2, NULL), NST_OK);
+  nst_buf_release(&plain);
+  return slow;
+}
+
+static void a_picture_that_computes_for_long_is_stopped(void **state) {
+  (void)state;
+  nst_buf file = make_slow_jpeg(20000);
+  nst_decode_limits limits = NST_DECODE_LIMITS_DEFAULT;
+  nst_decoder *decoder = NULL;
+  nst_picture picture = NST_PICTURE_INIT;
+  nst_error err = NST_ERROR_INIT;
+  limits.cpu_seconds = 1;
+  limits.wall_ms = 100000;
+  assert_int_equal(nst_decoder_create(test.helper, &limits, &decoder, NULL), NST_OK);
+  assert_int_equal(nst_decoder_decode(decoder, file.data, file.size, &picture, &err), NST_TIMEOUT);
+  assert_non_null(strstr(err.detail, "computing"));
+  nst_decoder_destroy(decoder);
+  nst_buf_release(&file);
+}
+
 static void the_helper_gets_no_environment_and_no_descriptors(void **state) {
   (void)state;
   double seconds;
@@ -182,6 +217,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(a_missing_helper_is_found_out_at_once),
       cmocka_unit_test(misbehaving_helpers_are_errors),
       cmocka_unit_test(an_endless_helper_is_killed),
+      cmocka_unit_test(a_picture_that_computes_for_long_is_stopped),
       cmocka_unit_test(the_helper_gets_no_environment_and_no_descriptors),
   };
   if (argc != 3) return 2;

@@ -14,14 +14,6 @@
 #include <cmocka.h>
 #include <jpeglib.h>
 
-typedef struct kind {
-  int across, down; /* of the first component; the others have 1 */
-  int quality;
-  bool progressive;
-  int restart; /* interval in MCUs, 0 for none */
-  J_COLOR_SPACE colours;
-} kind;
-
 /* Noise beneath a gradient: neighbours differ much, and no block is empty. */
 static void fill(nst_picture *picture) {
   uint32_t random = 1;
@@ -30,38 +22,6 @@ static void fill(nst_picture *picture) {
     random = random * 1664525u + 1013904223u;
     picture->rgb[i] = (uint8_t)((random >> 25) + i % 128);
   }
-}
-
-static nst_buf encode(const nst_picture *picture, const kind *k) {
-  struct jpeg_compress_struct jpeg;
-  struct jpeg_error_mgr errors;
-  unsigned char *bytes = NULL;
-  unsigned long size = 0;
-  jpeg.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&jpeg);
-  jpeg_mem_dest(&jpeg, &bytes, &size);
-  jpeg.image_width = (JDIMENSION)picture->width;
-  jpeg.image_height = (JDIMENSION)picture->height;
-  jpeg.input_components = 3;
-  jpeg.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&jpeg);
-  jpeg_set_colorspace(&jpeg, k->colours);
-  jpeg_set_quality(&jpeg, k->quality, TRUE);
-  jpeg.comp_info[0].h_samp_factor = k->across;
-  jpeg.comp_info[0].v_samp_factor = k->down;
-  jpeg.restart_interval = (unsigned)k->restart;
-  if (k->progressive) jpeg_simple_progression(&jpeg);
-  jpeg_start_compress(&jpeg, TRUE);
-  while (jpeg.next_scanline < jpeg.image_height) {
-    JSAMPROW row = picture->rgb + (size_t)jpeg.next_scanline * (size_t)picture->width * 3;
-    (void)jpeg_write_scanlines(&jpeg, &row, 1);
-  }
-  jpeg_finish_compress(&jpeg);
-  jpeg_destroy_compress(&jpeg);
-  nst_buf out = NST_BUF_INIT;
-  assert_int_equal(nst_buf_append(&out, bytes, size, NULL), NST_OK);
-  free(bytes);
-  return out;
 }
 
 static nst_picture decode_by_libjpeg(const nst_buf *file) {
@@ -84,12 +44,12 @@ static nst_picture decode_by_libjpeg(const nst_buf *file) {
   return out;
 }
 
-static void check(int width, int height, const kind *k) {
+static void check(int width, int height, const nst_test_jpeg *k) {
   nst_picture picture = {width, height, NULL}, ours = NST_PICTURE_INIT;
   nst_image_info info;
   nst_error err = NST_ERROR_INIT;
   fill(&picture);
-  nst_buf file = encode(&picture, k);
+  nst_buf file = nst_test_encode_jpeg(&picture, k);
   nst_picture theirs = decode_by_libjpeg(&file);
   nst_status status = nst_image_probe(file.data, file.size, &info, &err);
   if (status == NST_OK) status = nst_decode_bytes(file.data, file.size, &info, &ours, &err);
@@ -115,16 +75,17 @@ static void every_sampling_is_decoded_as_libjpeg_does(void **state) {
     for (int down = 1; down <= 4 && across * down <= 8; down++)
       for (int s = 0; s < SIZES; s++)
         for (int progressive = 0; progressive < 2; progressive++) {
-          const kind k = {across, down, 90, progressive, 0, JCS_YCbCr};
+          const nst_test_jpeg k = {across, down, 90, progressive, 0, NST_TEST_YCC};
           check(sizes[s][0], sizes[s][1], &k);
         }
 }
 
 static void qualities_and_restarts_and_colours_do_not_matter(void **state) {
   (void)state;
-  static const kind kinds[] = {{2, 2, 1, false, 0, JCS_YCbCr}, {2, 1, 25, false, 0, JCS_YCbCr},
-      {1, 1, 100, false, 0, JCS_YCbCr}, {2, 2, 75, true, 3, JCS_YCbCr}, {2, 2, 75, false, 1, JCS_YCbCr},
-      {1, 1, 85, false, 0, JCS_RGB}, {1, 1, 85, true, 2, JCS_GRAYSCALE}, {2, 2, 85, false, 0, JCS_GRAYSCALE}};
+  static const nst_test_jpeg kinds[] = {{2, 2, 1, false, 0, NST_TEST_YCC}, {2, 1, 25, false, 0, NST_TEST_YCC},
+      {1, 1, 100, false, 0, NST_TEST_YCC}, {2, 2, 75, true, 3, NST_TEST_YCC},
+      {2, 2, 75, false, 1, NST_TEST_YCC}, {1, 1, 85, false, 0, NST_TEST_RGB},
+      {1, 1, 85, true, 2, NST_TEST_GREY}, {2, 2, 85, false, 0, NST_TEST_GREY}};
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
     for (int s = 0; s < SIZES; s++) check(sizes[s][0], sizes[s][1], &kinds[i]);
 }
