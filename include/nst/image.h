@@ -1,7 +1,8 @@
 /* Pictures in and out: probing, decoding in a sandboxed child process, resizing, encoding.
  *
  * Decoded pictures are 8-bit sRGB, height x width x 3, upright (EXIF orientation applied), alpha composited
- * on white. Buffers and pictures passed as `out` are the caller's: initialised before, released by the caller
+ * on white (in sRGB values, rounded), of 16-bit samples the upper byte. JPEGs come out as libjpeg decodes
+ * them. Buffers and pictures passed as `out` are the caller's: initialised before, released by the caller
  * after.
  */
 #ifndef NST_IMAGE_H
@@ -31,7 +32,7 @@ typedef struct nst_image_info {
   nst_image_format format;
   int width, height; /* pixels as stored, before orientation */
   int orientation;   /* EXIF/TIFF 1..8; 1 when absent or nonsense */
-  int channels;      /* 1 grey, 2 grey+alpha, 3 RGB (or palette), 4 RGB+alpha */
+  int channels;      /* 1 grey, 2 grey+alpha, 3 RGB (or palette), 4 RGB+alpha (or a palette with alpha) */
   int bit_depth;     /* per channel: 8 or 16 (PNG below 8 counts as 8) */
 } nst_image_info;
 
@@ -59,8 +60,9 @@ typedef struct nst_decode_limits {
  * error here. */
 typedef struct nst_decoder nst_decoder;
 
-/* `helper` is the path of the stylized-decode program; NULL or "" looks beside the running program, then in
- * ../libexec/stylized/. NST_NOT_FOUND if it is not an executable file. */
+/* `helper` is the path of the stylized-decode program; NULL or "" looks, from the running program's folder,
+ * for it there, in ../libexec/stylized/ (installed), and in ../image/ and ../../../src/image/ (the build
+ * tree). NST_NOT_FOUND if it is not an executable file. */
 nst_status nst_decoder_create(
     const char *helper, const nst_decode_limits *limits, nst_decoder **out, nst_error *err);
 void nst_decoder_destroy(nst_decoder *decoder);
@@ -68,8 +70,9 @@ const nst_decode_limits *nst_decoder_limits(const nst_decoder *decoder);
 
 /* Probes, checks the limits, decodes. Blocks; thread-safe; children of concurrent calls are independent.
  * NST_UNSUPPORTED (not an image we read, damaged, or the decoder died of it), NST_TOO_LARGE (bytes),
- * NST_INVALID (dimensions over the limits, with `limit` filled), NST_TIMEOUT, NST_NO_MEMORY, NST_IO (the
- * child could not be started). */
+ * NST_INVALID (dimensions over the limits, with `limit` filled), NST_TIMEOUT (wall clock or computing time),
+ * NST_NO_MEMORY (here, or the system killed the child), NST_IO (the child could not be started or confined;
+ * also where the process ignores SIGCHLD, as its end is not told then). */
 nst_status nst_decoder_decode(
     nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_error *err);
 

@@ -76,7 +76,7 @@ nst_status nst_probe_jpeg(nst_bytes file, nst_image_info *out, nst_error *err) {
       if (status != NST_OK) return status;
       has_frame = true;
     }
-    if (marker == APP1 && !has_frame) read_app1(segment, out);
+    if (marker == APP1 && !has_scan) read_app1(segment, out);
     at += 2 + length;
     if (marker == SOS) {
       if (!has_frame) return refuse(err, "has no frame header");

@@ -44,6 +44,7 @@ nst_status nst_probe_png(nst_bytes file, nst_image_info *out, nst_error *err) {
     if (memcmp(type, "IEND", 4) == 0) return has_data ? NST_OK : refuse(err, "holds no pixels");
     if (file.size - at - FRAME < length) break;
     if (memcmp(type, "IDAT", 4) == 0) has_data = true;
+    if (memcmp(type, "tRNS", 4) == 0 && out->channels % 2 == 1) out->channels++;
     if (memcmp(type, "eXIf", 4) == 0) out->orientation = nst_exif_orientation((nst_bytes){chunk + 8, length});
     at += FRAME + length;
   }

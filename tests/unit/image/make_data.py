@@ -89,6 +89,9 @@ def main():
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
     write("rgb16.png", png(16, 2, rows))
     expect("rgb16.png", rgb)
+    deep = grey.astype(np.uint16) * 256 + 200
+    write("grey16.png", png(16, 0, b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)))
+    expect("grey16.png", np.repeat(grey[..., None], 3, 2))
     adam7 = b""
     for x0, y0, dx, dy in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
         adam7 += b"".join(b"\0" + rgb[y, x0::dx].tobytes() for y in range(y0, H, dy))
@@ -118,6 +121,10 @@ def main():
 
     save("lossy.webp", image, quality=90)
     expect("lossy.webp", np.asarray(Image.open(path("lossy.webp")).convert("RGB")))
+    exif = Image.Exif()
+    exif[0x112] = 8
+    save("turned.webp", image, quality=90, exif=exif)
+    expect("turned.webp", np.rot90(np.asarray(Image.open(path("turned.webp")).convert("RGB"))))
     save("lossless-alpha.webp", Image.fromarray(rgba), on_white(rgba), lossless=True, exact=True)
     image.save(path("animated.webp"), save_all=True, append_images=[image.rotate(90)], lossless=True)
     write("truncated.webp", read("lossy.webp")[:-10])

@@ -40,7 +40,7 @@ static void check_pixels(const char *name, int width, int height) {
 static void pictures_are_decoded_as_the_reference_does(void **state) {
   (void)state;
   static const char *const names[] = {"rgb.png", "grey.png", "palette.png", "palette-alpha.png", "rgba.png",
-      "grey-alpha.png", "rgb16.png", "interlaced.png", "lossless-alpha.webp", "baseline.jpg",
+      "grey-alpha.png", "rgb16.png", "grey16.png", "interlaced.png", "lossless-alpha.webp", "baseline.jpg",
       "progressive.jpg", "full-colour.jpg", "grey.jpg", "lossy.webp"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) check_pixels(names[i], 23, 17);
 }
@@ -53,6 +53,7 @@ static void pictures_are_turned_upright(void **state) {
     check_pixels(name, n < 5 ? 23 : 17, n < 5 ? 17 : 23);
   }
   check_pixels("turned.png", 17, 23);
+  check_pixels("turned.webp", 17, 23);
 }
 
 static void what_we_do_not_read_is_refused(void **state) {
