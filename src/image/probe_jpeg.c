@@ -44,6 +44,21 @@ static void read_app1(nst_bytes segment, nst_image_info *out) {
     out->orientation = nst_exif_orientation((nst_bytes){segment.data + 6, segment.size - 6});
 }
 
+/* Whether the Huffman tables (B.2.4.2) have at most 256 symbols, and those are there: stb_image counts on it.
+ */
+static bool tables_fit(nst_bytes segment) {
+  enum { COUNTS = 17 }; /* the table's number, then how many codes have 1..16 bits */
+  size_t at = 0;
+  while (at < segment.size) {
+    size_t symbols = 0;
+    if (segment.size - at < COUNTS) return false;
+    for (size_t i = 1; i < COUNTS; i++) symbols += segment.data[at + i];
+    if (symbols > 256 || segment.size - at - COUNTS < symbols) return false;
+    at += COUNTS + symbols;
+  }
+  return true;
+}
+
 /* From `at` to the next marker that is neither a stuffed 0xFF nor a restart; file.size if there is none. */
 static size_t skip_scan(nst_bytes file, size_t at) {
   for (; at + 1 < file.size; at++) {
@@ -76,6 +91,8 @@ nst_status nst_probe_jpeg(nst_bytes file, nst_image_info *out, nst_error *err) {
       if (status != NST_OK) return status;
       has_frame = true;
     }
+    if (marker == DHT && !tables_fit(segment))
+      return refuse(err, "is damaged: a Huffman table is impossible");
     if (marker == APP1 && !has_scan) read_app1(segment, out);
     at += 2 + length;
     if (marker == SOS) {

@@ -80,6 +80,42 @@ static void quality_changes_the_size_of_lossy_formats(void **state) {
   nst_picture_release(&picture);
 }
 
+/* The sampling factors of the first component in the frame header. */
+static int jpeg_sampling(const nst_picture *picture, int quality) {
+  nst_buf bytes = encode(picture, NST_IMAGE_JPEG, quality);
+  size_t at = 2;
+  while (bytes.data[at + 1] != 0xC0) at += 2 + (size_t)(bytes.data[at + 2] << 8 | bytes.data[at + 3]);
+  int sampling = bytes.data[at + 11];
+  nst_buf_release(&bytes);
+  return sampling;
+}
+
+static void good_jpegs_keep_every_colour(void **state) {
+  (void)state;
+  nst_picture picture = smooth();
+  assert_int_equal(jpeg_sampling(&picture, 89), 0x22);
+  assert_int_equal(jpeg_sampling(&picture, 90), 0x11);
+  nst_picture_release(&picture);
+}
+
+static void pngs_hold_srgb_and_pixels_alone(void **state) {
+  (void)state;
+  nst_picture picture = smooth();
+  nst_buf png = encode(&picture, NST_IMAGE_PNG, 90);
+  static const char *const order[] = {"IHDR", "sRGB", "IDAT", "IEND"};
+  size_t at = 8, chunks = 0;
+  for (; at < png.size; chunks++) {
+    size_t length = (size_t)png.data[at + 2] << 8 | png.data[at + 3];
+    assert_true(chunks < 4);
+    assert_memory_equal(png.data + at + 4, order[chunks], 4);
+    at += 12 + length;
+  }
+  assert_int_equal(chunks, 4);
+  assert_int_equal(at, png.size);
+  nst_buf_release(&png);
+  nst_picture_release(&picture);
+}
+
 static void impossible_requests_are_refused_and_leave_the_buffer(void **state) {
   (void)state;
   nst_picture picture = smooth(), none = NST_PICTURE_INIT, wide = NST_PICTURE_INIT;
@@ -114,6 +150,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(every_format_decodes_to_what_was_encoded),
       cmocka_unit_test(the_same_picture_gives_the_same_bytes),
       cmocka_unit_test(quality_changes_the_size_of_lossy_formats),
+      cmocka_unit_test(good_jpegs_keep_every_colour),
+      cmocka_unit_test(pngs_hold_srgb_and_pixels_alone),
       cmocka_unit_test(impossible_requests_are_refused_and_leave_the_buffer),
       cmocka_unit_test(formats_have_names_and_endings),
   };

@@ -106,10 +106,10 @@ static void reasons_name_what_is_wrong(void **state) {
   }
 }
 
-/* Where the frame header's marker is. */
-static size_t find_frame(const nst_buf *jpeg) {
+/* Where the first of these markers is. */
+static size_t find_marker(const nst_buf *jpeg, int marker) {
   size_t at = 2;
-  while (jpeg->data[at + 1] != 0xC0) at += 2 + (size_t)(jpeg->data[at + 2] << 8 | jpeg->data[at + 3]);
+  while (jpeg->data[at + 1] != marker) at += 2 + (size_t)(jpeg->data[at + 2] << 8 | jpeg->data[at + 3]);
   return at;
 }
 
@@ -125,7 +125,7 @@ static nst_status probe_with(nst_buf *file, size_t at, uint8_t value) {
 static void kinds_of_jpeg_we_do_not_read_are_refused(void **state) {
   (void)state;
   nst_buf file = nst_test_file(&test, "baseline.jpg");
-  size_t frame = find_frame(&file);
+  size_t frame = find_marker(&file, 0xC0);
   for (int marker = 0xC0; marker <= 0xCF; marker++) {
     bool is_read = marker <= 0xC2; /* the others: lossless, hierarchical, arithmetic; or no frame at all */
     nst_status expected = is_read ? NST_OK : NST_UNSUPPORTED;
@@ -137,7 +137,34 @@ static void kinds_of_jpeg_we_do_not_read_are_refused(void **state) {
   assert_int_equal(probe_with(&file, frame + 6, 0), NST_UNSUPPORTED); /* height */
   assert_int_equal(probe_with(&file, frame + 8, 0), NST_UNSUPPORTED); /* width */
   assert_int_equal(probe_with(&file, frame, 0), NST_UNSUPPORTED);     /* no marker */
+  size_t table = find_marker(&file, 0xC4);
+  assert_int_equal(probe_with(&file, table + 5, 255), NST_UNSUPPORTED); /* more codes than there are */
+  assert_int_equal(probe_with(&file, table + 3, 5), NST_UNSUPPORTED);   /* half a table */
   nst_buf_release(&file);
+}
+
+static nst_status probe_with_table(int last_count) {
+  nst_buf plain = nst_test_file(&test, "baseline.jpg"), file = NST_BUF_INIT;
+  uint8_t table[4 + 17 + 300] = {0xFF, 0xC4};
+  size_t size = 17 + 255 + (size_t)last_count;
+  nst_image_info info;
+  table[2] = (uint8_t)((size + 2) >> 8);
+  table[3] = (uint8_t)(size + 2);
+  table[4 + 15] = 255;
+  table[4 + 16] = (uint8_t)last_count;
+  assert_int_equal(nst_buf_append(&file, plain.data, 2, NULL), NST_OK);
+  assert_int_equal(nst_buf_append(&file, table, 4 + size, NULL), NST_OK);
+  assert_int_equal(nst_buf_append(&file, plain.data + 2, plain.size - 2, NULL), NST_OK);
+  nst_status status = probe(file.data, file.size, &info, NULL);
+  nst_buf_release(&file);
+  nst_buf_release(&plain);
+  return status;
+}
+
+static void overfull_tables_are_refused(void **state) {
+  (void)state;
+  assert_int_equal(probe_with_table(1), NST_OK);
+  assert_int_equal(probe_with_table(2), NST_UNSUPPORTED);
 }
 
 /* The orientation of baseline.jpg with `exif` in it. */
@@ -203,6 +230,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(what_follows_a_picture_is_ignored),
       cmocka_unit_test(reasons_name_what_is_wrong),
       cmocka_unit_test(kinds_of_jpeg_we_do_not_read_are_refused),
+      cmocka_unit_test(overfull_tables_are_refused),
       cmocka_unit_test(exif_is_read_with_care),
       cmocka_unit_test(changed_bytes_do_no_harm),
   };
