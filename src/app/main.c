@@ -1,6 +1,7 @@
 /* The program: picks the subcommand. Only this layer prints and chooses exit codes. */
 #include "commands.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ static void print_usage(FILE *out) {
 }
 
 int main(int argc, char **argv) {
+  (void)signal(SIGCHLD, SIG_DFL); /* one who started us ignoring it would have our decoders' ends thrown away */
   if (argc < 2) {
     print_usage(stderr);
     return NST_EXIT_USAGE;
