@@ -30,8 +30,8 @@ static void print_usage(FILE *out) {
 }
 
 int main(int argc, char **argv) {
-  (void)signal(
-      SIGCHLD, SIG_DFL); /* one who started us ignoring it would have our decoders' ends thrown away */
+  /* One who started us ignoring it would have the ends of our decoders thrown away. */
+  (void)signal(SIGCHLD, SIG_DFL);
   if (argc < 2) {
     print_usage(stderr);
     return NST_EXIT_USAGE;
