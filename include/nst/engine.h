@@ -217,4 +217,31 @@ nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_pic
 /* Inside the callback: the image of least loss so far, as a picture. Allocates `out`. NST_NO_MEMORY. */
 nst_status nst_stylize_snapshot(const nst_stylize_state *state, nst_picture *out, nst_error *err);
 
+/* ---- Memory
+ * ------------------------------------------------------------------------------------------------------ */
+
+typedef struct nst_size {
+  int width, height; /* pixels */
+} nst_size;
+
+/* A job as far as its memory depends on it; the members are those of nst_stylize's arguments. */
+typedef struct nst_memory_request {
+  const nst_weights *weights; /* whose kernels will work on it */
+  int width, height;          /* of the image being optimised */
+  const nst_size *styles;     /* style_count of them */
+  size_t style_count;
+  nst_optimizer optimizer;
+  int history; /* L-BFGS only */
+  int iterations;
+  int threads; /* of the team */
+  nst_pooling pooling;
+} nst_memory_request;
+
+/* The most bytes that nst_stylize will hold at one time for such a job, within 10 %: the network's
+ * activations and workspace, the targets, the iterate, the best one, and the optimiser's vectors, of the
+ * history as many pairs as will fill. Beyond it come the weights, which jobs share, and the caller's
+ * pictures. An optimisation that ends early takes less. Cheap, allocates nothing, thread-safe. NST_INVALID
+ * (as nst_stylize would say), NST_NO_MEMORY (beyond any address space). */
+nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t *bytes, nst_error *err);
+
 #endif

@@ -1,0 +1,259 @@
+/* The estimate of a job's memory against what real jobs take, as the system counts it. */
+#include "support.h"
+
+#include <malloc.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { THREADS = 2, MOST_STYLES = 2 };
+
+static test_model model;
+
+typedef struct job {
+  nst_size content, styles[MOST_STYLES];
+  size_t style_count;
+  nst_optimizer optimizer;
+  int iterations, history;
+} job;
+
+static nst_memory_request request_of(const job *j) {
+  return (nst_memory_request){.weights = model.weights,
+      .width = j->content.width,
+      .height = j->content.height,
+      .styles = j->styles,
+      .style_count = j->style_count,
+      .optimizer = j->optimizer,
+      .history = j->history,
+      .iterations = j->iterations,
+      .threads = THREADS};
+}
+
+static size_t estimate(const nst_memory_request *request) {
+  size_t bytes = 0;
+  nst_error err = NST_ERROR_INIT;
+  assert_int_equal(nst_engine_memory_estimate(request, &bytes, &err), NST_OK);
+  return bytes;
+}
+
+static nst_status run(const job *j) {
+  nst_picture content = test_picture(j->content.width, j->content.height, 1), out = NST_PICTURE_INIT;
+  nst_picture styles[MOST_STYLES];
+  for (size_t i = 0; i < j->style_count; i++)
+    styles[i] = test_picture(j->styles[i].width, j->styles[i].height, 2 + i);
+  const nst_stylize_options options = {.objective = {1.0, 1.0, NST_POOLING_MAX},
+      .optimizer = j->optimizer,
+      .iterations = j->iterations,
+      .learning_rate = 1.0,
+      .history = j->history};
+  nst_team *team = NULL;
+  nst_status status = nst_team_create(THREADS, 0, &team, NULL);
+  if (status == NST_OK)
+    status = nst_stylize(
+        model.weights, team, &content, styles, j->style_count, &options, NULL, NULL, &out, NULL, NULL);
+  nst_team_destroy(team);
+  nst_picture_release(&content);
+  nst_picture_release(&out);
+  for (size_t i = 0; i < j->style_count; i++) nst_picture_release(&styles[i]);
+  return status;
+}
+
+/* A line of /proc/self/status, in bytes; 0 if it is not there. */
+static size_t status_line(const char *name) {
+  char line[256];
+  size_t kib = 0, length = strlen(name);
+  FILE *file = fopen("/proc/self/status", "re");
+  while (file && fgets(line, sizeof line, file))
+    if (strncmp(line, name, length) == 0) (void)sscanf(line + length, ": %zu kB", &kib);
+  if (file) (void)fclose(file);
+  return kib * 1024;
+}
+
+/* In a process of its own: what its resident memory grows by, at the most. A first, small job has the
+ * libraries set themselves up; memory that was freed before is not to be used again. */
+static size_t measure(const job *j) {
+  static const job first = {{64, 64}, {{64, 64}}, 1, NST_OPTIMIZER_LBFGS, 3, 1};
+  int ends[2];
+  size_t grown = 0;
+  assert_int_equal(pipe(ends), 0);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    nst_status status = run(&first);
+    (void)malloc_trim(0);
+    size_t before = status_line("VmRSS");
+    if (status == NST_OK && run(j) == NST_OK) grown = status_line("VmHWM") - before;
+    _exit(write(ends[1], &grown, sizeof grown) == sizeof grown ? 0 : 1);
+  }
+  int ended = 0;
+  assert_int_equal(read(ends[0], &grown, sizeof grown), sizeof grown);
+  assert_int_equal(waitpid(child, &ended, 0), child);
+  (void)close(ends[0]);
+  (void)close(ends[1]);
+  assert_true(grown > 0);
+  return grown;
+}
+
+static void assert_within_tenth(const job *j) {
+#ifdef NST_SANITIZED
+  skip(); /* a sanitizer's own memory is counted, too */
+#endif
+  const nst_memory_request request = request_of(j);
+  double told = (double)estimate(&request), taken = (double)measure(j);
+  if (fabs(told - taken) <= 0.1 * taken) return;
+  fail_msg("%.1f MB were estimated, %.1f MB taken", told * 1e-6, taken * 1e-6);
+}
+
+static void a_job_with_a_full_history(void **state) {
+  (void)state;
+  assert_within_tenth(&(job){{256, 192}, {{256, 192}}, 1, NST_OPTIMIZER_LBFGS, 8, 4});
+}
+
+static void a_job_whose_history_does_not_fill(void **state) {
+  (void)state;
+  assert_within_tenth(&(job){{128, 96}, {{128, 96}}, 1, NST_OPTIMIZER_LBFGS, 20, 100});
+}
+
+static void a_job_with_adam(void **state) {
+  (void)state;
+  assert_within_tenth(&(job){{192, 256}, {{192, 256}}, 1, NST_OPTIMIZER_ADAM, 2, 100});
+}
+
+static void a_job_with_a_large_style(void **state) {
+  (void)state;
+  assert_within_tenth(&(job){{96, 64}, {{64, 64}, {384, 320}}, 2, NST_OPTIMIZER_LBFGS, 3, 4});
+}
+
+static const nst_size square = {128, 128};
+
+static nst_memory_request typical(void) {
+  return (nst_memory_request){.weights = model.weights,
+      .width = 320,
+      .height = 200,
+      .styles = &square,
+      .style_count = 1,
+      .optimizer = NST_OPTIMIZER_LBFGS,
+      .history = 10,
+      .iterations = 100,
+      .threads = THREADS};
+}
+
+static void only_pairs_that_fill_count(void **state) {
+  (void)state;
+  const size_t pair = (size_t)320 * 200 * 3 * sizeof(float) * 2;
+  nst_memory_request r = typical();
+  size_t ten = estimate(&r);
+  r.history = 11;
+  assert_int_equal(estimate(&r), ten + pair);
+  r.history = 200;
+  assert_int_equal(estimate(&r), ten + 88 * pair);
+  r.iterations = 12;
+  assert_int_equal(estimate(&r), ten);
+  r.iterations = 3;
+  assert_int_equal(estimate(&r), ten - 9 * pair);
+  r.iterations = 2;
+  assert_int_equal(estimate(&r), ten - 10 * pair);
+  r.iterations = 1;
+  assert_int_equal(estimate(&r), ten - 10 * pair);
+  r.optimizer = NST_OPTIMIZER_ADAM;
+  r.iterations = 100;
+  size_t adam = estimate(&r);
+  r.history = 1;
+  assert_int_equal(estimate(&r), adam);
+}
+
+static void the_largest_style_counts(void **state) {
+  (void)state;
+  nst_size styles[3] = {{16, 16}, {1600, 900}, {300, 300}};
+  nst_memory_request r = typical();
+  r.iterations = 2;
+  r.styles = styles;
+  r.style_count = 3;
+  size_t three = estimate(&r);
+  r.styles = &styles[1];
+  r.style_count = 1;
+  assert_int_equal(estimate(&r), three);
+  styles[1].width /= 2;
+  assert_true(estimate(&r) < three / 10 * 6);
+}
+
+static void assert_refused(const nst_memory_request *request, nst_status expected, const char *field) {
+  nst_error err = NST_ERROR_INIT;
+  size_t bytes = 77;
+  assert_int_equal(nst_engine_memory_estimate(request, &bytes, &err), expected);
+  assert_int_equal(bytes, 77);
+  assert_string_equal(err.field, field);
+  assert_int_not_equal(err.detail[0], '\0');
+}
+
+static void what_cannot_run_has_no_estimate(void **state) {
+  (void)state;
+  static const nst_size small = {16, 15};
+  nst_memory_request r = typical();
+  r.style_count = 0;
+  assert_refused(&r, NST_INVALID, "style");
+  r.style_count = NST_MAX_STYLES + 1;
+  assert_refused(&r, NST_INVALID, "style");
+  r = typical();
+  r.styles = &small;
+  assert_refused(&r, NST_INVALID, "");
+  r = typical();
+  r.width = 15;
+  assert_refused(&r, NST_INVALID, "");
+  r = typical();
+  r.iterations = 0;
+  assert_refused(&r, NST_INVALID, "iterations");
+  r = typical();
+  r.history = 0;
+  assert_refused(&r, NST_INVALID, "history");
+  r.optimizer = NST_OPTIMIZER_ADAM;
+  assert_true(estimate(&r) > 0);
+  r = typical();
+  r.threads = 0;
+  assert_refused(&r, NST_INVALID, "threads");
+}
+
+static void what_no_address_reaches_has_no_estimate(void **state) {
+  (void)state;
+  nst_memory_request r = typical();
+  r.width = r.height = 1 << 20;
+  assert_true(estimate(&r) / 1000 > (size_t)1 << 40);
+  r.history = r.iterations = 1000000;
+  assert_refused(&r, NST_NO_MEMORY, "");
+  r.history = 1;
+  r.width = 1 << 21;
+  assert_refused(&r, NST_NO_MEMORY, "");
+}
+
+static int set_up(void **state) {
+  (void)state;
+  model = test_model_random(7);
+  return 0;
+}
+
+static int tear_down(void **state) {
+  (void)state;
+  test_model_release(&model);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_job_with_a_full_history),
+      cmocka_unit_test(a_job_whose_history_does_not_fill),
+      cmocka_unit_test(a_job_with_adam),
+      cmocka_unit_test(a_job_with_a_large_style),
+      cmocka_unit_test(only_pairs_that_fill_count),
+      cmocka_unit_test(the_largest_style_counts),
+      cmocka_unit_test(what_cannot_run_has_no_estimate),
+      cmocka_unit_test(what_no_address_reaches_has_no_estimate),
+  };
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
