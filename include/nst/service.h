@@ -19,6 +19,11 @@
 struct cJSON;
 struct uv_loop_s;
 
+/* Upright width and height of an uploaded picture, in pixels. */
+typedef struct nst_service_picture {
+  int width, height;
+} nst_service_picture;
+
 /* What the owner of the service knows about jobs. All functions are called from several threads at once and
  * must be thread-safe; `context` is theirs. */
 typedef struct nst_service_hooks {
@@ -36,10 +41,15 @@ typedef struct nst_service_hooks {
   nst_status (*check_picture)(
       void *context, const struct cJSON *resolved, const char *field, int width, int height, nst_error *err);
 
+  /* Asked last before a job is accepted, with all of its pictures, each of which check_picture has let pass:
+   * whether this server can run it. NST_INVALID naming the option that asks for too much. */
+  nst_status (*check_job)(void *context, const struct cJSON *resolved, const nst_service_picture *content,
+      const nst_service_picture *styles, int style_count, nst_error *err);
+
   /* A new JSON value for GET /v1/presets, freed by the service; NULL without memory. */
   struct cJSON *(*describe_presets)(void *context);
 
-  /* Adds the owner's own limits (option bounds) to the object answered at GET /v1/limits. */
+  /* Adds the owner's own limits (option bounds, memory) to the object answered at GET /v1/limits. */
   nst_status (*describe_limits)(void *context, struct cJSON *limits, nst_error *err);
 } nst_service_hooks;
 

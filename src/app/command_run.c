@@ -1,6 +1,8 @@
 #include "commands.h"
+#include "config.h"
 #include "inputs.h"
 #include "interrupt.h"
+#include "memory_budget.h"
 #include "options.h"
 #include "paths.h"
 #include "progress_bar.h"
@@ -9,6 +11,7 @@
 #include "nst/engine.h"
 #include "nst/id.h"
 #include "nst/image.h"
+#include "nst/machine.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -22,6 +25,7 @@ typedef struct run_request {
   const char *output, *report, *weights, *decoder;
   bool quiet;
   int threads;
+  int64_t memory_limit; /* MiB; 0: by the machine */
   nst_options options;
   nst_image_format format;
 } run_request;
@@ -71,6 +75,14 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
   return status;
 }
 
+static nst_status check_memory(
+    const run_request *request, const nst_weights *weights, const nst_inputs *inputs, nst_error *err) {
+  nst_memory_budget budget;
+  nst_status status =
+      nst_memory_budget_init(&budget, weights, request->memory_limit, 1, request->threads, err);
+  return status == NST_OK ? nst_memory_budget_check(&budget, &request->options, &inputs->sent, err) : status;
+}
+
 static nst_status run(const run_request *request, const nst_option_table *table, nst_error *err) {
   run_state state;
   nst_decoder *decoder = NULL;
@@ -88,6 +100,7 @@ static nst_status run(const run_request *request, const nst_option_table *table,
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
   if (status == NST_OK) status = nst_team_create(request->threads, 0, &team, err);
+  if (status == NST_OK) status = check_memory(request, weights, &inputs, err);
   if (status == NST_OK) status = stylize(request, table, weights, team, &inputs, &state, err);
   nst_team_destroy(team);
   nst_weights_destroy(weights);
@@ -110,11 +123,23 @@ static nst_status choose_format(run_request *request, const cJSON *fields, nst_e
   return NST_OK;
 }
 
-static int interpret_and_run(
-    run_request *request, const nst_option_table *table, const cJSON *fields, const char *threads) {
+/* The setting of the server of the same name, with its bounds. */
+static nst_status parse_memory_limit(const char *text, int64_t *mib, nst_error *err) {
+  nst_config config;
+  nst_status status = nst_config_init(&config, err);
+  if (status == NST_OK && text)
+    status = nst_schema_set_text(nst_config_schema(), &config, "memory_limit", text, err);
+  *mib = config.memory_limit;
+  return status;
+}
+
+static int interpret_and_run(run_request *request, const nst_option_table *table, const cJSON *fields,
+    const char *threads, const char *memory_limit) {
   nst_error err = NST_ERROR_INIT;
+  request->threads = nst_machine_cores("");
   nst_status status = nst_options_resolve(table, NULL, fields, &request->options, &err);
-  if (status == NST_OK) status = nst_parse_threads(threads, &request->threads, &err);
+  if (status == NST_OK && threads) status = nst_parse_threads(threads, &request->threads, &err);
+  if (status == NST_OK) status = parse_memory_limit(memory_limit, &request->memory_limit, &err);
   if (status == NST_OK) status = choose_format(request, fields, &err);
   if (status != NST_OK) return nst_complain(&err, NST_EXIT_USAGE);
   status = nst_crypto_init(&err);
@@ -125,13 +150,15 @@ static int interpret_and_run(
 
 int nst_command_run(int argc, char **argv) {
   run_request request = {.output = NULL};
-  const char *threads = NULL;
+  const char *threads = NULL, *memory_limit = NULL;
   nst_option_table table;
   nst_option_table_init(&table, NST_LARGEST_SIZE);
   const nst_arg own[] = {
       {"output", 'o', &request.output, NULL, "FILE",
           "the picture to write, .png, .jpg or .webp (default stylized.png)"},
       {"threads", 0, &threads, NULL, "N", "threads to compute with (default: all cores)"},
+      {"memory_limit", 0, &memory_limit, NULL, "MIB",
+          "memory to use; what needs more is refused (default: four fifths of what there is)"},
       {"weights", 0, &request.weights, NULL, "FILE",
           "VGG19 weights, safetensors (default: the installed ones)"},
       {"decoder", 0, &request.decoder, NULL, "FILE",
@@ -158,7 +185,7 @@ int nst_command_run(int argc, char **argv) {
     request.content = files[0];
     request.styles = files + 1;
     request.style_count = count - 1;
-    code = interpret_and_run(&request, &table, fields, threads);
+    code = interpret_and_run(&request, &table, fields, threads, memory_limit);
   }
   free(files);
   cJSON_Delete(fields);

@@ -25,9 +25,12 @@ static const nst_field fields[] = {
     {"log_level", NST_FIELD_ENUM, AT(log_level), 0, 0, 0, log_levels, "info", "", "least level of log lines"},
     {"workers", INTEGER(workers, 1, 64), "1", "", "jobs that run at the same time"},
     {"threads", INTEGER(threads, 0, 256), "0", "",
-        "threads of one job; 0: the processor's cores divided by workers"},
+        "threads of one job; 0: the cores this process may use, divided by workers"},
     {"niceness", INTEGER(niceness, 0, 19), "10", "",
         "how far computing threads stand back behind the HTTP loop"},
+    {"memory_limit", INTEGER(memory_limit, 0, 16777216), "0", "MiB",
+        "for the weights and all jobs that run; 0: four fifths of the machine's memory or its control "
+        "group's"},
     {"max_queued", INTEGER(max_queued, 1, 100000), "64", "jobs",
         "queued jobs before new ones are refused with 503"},
     {"max_attempts", INTEGER(max_attempts, 1, 100), "3", "",

@@ -16,7 +16,7 @@ typedef struct nst_config {
   char decoder[1024];
   char cors_origins[1024];
   int log_level; /* nst_log_level */
-  int64_t workers, threads, niceness;
+  int64_t workers, threads, niceness, memory_limit;
   int64_t max_queued, max_attempts, result_ttl, preview_interval, grace;
   int64_t max_file_bytes, max_upload_memory, max_pixels, max_styles, max_size;
   int64_t decode_timeout;

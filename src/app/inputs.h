@@ -3,16 +3,18 @@
 #ifndef NST_APP_INPUTS_H
 #define NST_APP_INPUTS_H
 
+#include "memory_budget.h"
 #include "nst/engine.h"
 #include "nst/image.h"
 #include "options.h"
 
-/* The content and the styles, decoded and resized. Set up with NST_INPUTS_INIT, freed with
- * nst_inputs_release. */
+/* The content and the styles, decoded and resized; and how large they were before they were resized. Set up
+ * with NST_INPUTS_INIT, freed with nst_inputs_release. */
 typedef struct nst_inputs {
   nst_picture content;
   nst_picture styles[NST_MAX_STYLES];
   int style_count;
+  nst_job_sizes sent; /* filled by nst_load_inputs */
 } nst_inputs;
 
 #define NST_INPUTS_INIT                                                                                      \
@@ -20,10 +22,10 @@ typedef struct nst_inputs {
 
 void nst_inputs_release(nst_inputs *inputs);
 
-/* Decodes `data` and resizes it as `options` say; `field` ("content", "style") is named in errors. Statuses
- * of nst_decoder_decode and nst_options_check_picture. */
+/* Decodes `data` and resizes it as `options` say; `field` ("content", "style") is named in errors. `*sent`
+ * gets the size before; it may be NULL. Statuses of nst_decoder_decode and nst_options_check_picture. */
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,
-    const void *data, size_t size, nst_picture *out, nst_error *err);
+    const void *data, size_t size, nst_picture *out, nst_size *sent, nst_error *err);
 
 /* Reads files into `inputs`. NST_INVALID for more than NST_MAX_STYLES styles; statuses of nst_buf_read_file
  * and nst_load_input, the sentence beginning with the path. */

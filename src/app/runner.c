@@ -16,13 +16,14 @@ static nst_status load_pictures(nst_decoder *decoder, running_job *job, nst_inpu
   nst_buf bytes = NST_BUF_INIT;
   nst_status status = nst_run_read_content(job->run, &bytes, err);
   if (status == NST_OK)
-    status = nst_load_input(decoder, &job->options, "content", bytes.data, bytes.size, &inputs->content, err);
+    status = nst_load_input(
+        decoder, &job->options, "content", bytes.data, bytes.size, &inputs->content, NULL, err);
   for (int i = 0; status == NST_OK && i < nst_run_style_count(job->run) && i < NST_MAX_STYLES; i++) {
     nst_picture_init(&inputs->styles[i]);
     status = nst_run_read_style(job->run, i, &bytes, err);
     if (status == NST_OK)
-      status =
-          nst_load_input(decoder, &job->options, "style", bytes.data, bytes.size, &inputs->styles[i], err);
+      status = nst_load_input(
+          decoder, &job->options, "style", bytes.data, bytes.size, &inputs->styles[i], NULL, err);
     inputs->style_count = i + 1;
   }
   nst_buf_release(&bytes);

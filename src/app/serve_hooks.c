@@ -2,9 +2,13 @@
 
 #include <cjson/cJSON.h>
 
+static const nst_option_table *table_of(void *context) {
+  return ((const nst_serve_context *)context)->options;
+}
+
 static nst_status resolve_options(
     void *context, const cJSON *json, const cJSON *fields, cJSON **resolved, nst_error *err) {
-  const nst_option_table *table = context;
+  const nst_option_table *table = table_of(context);
   nst_options options;
   nst_status status = nst_options_resolve(table, json, fields, &options, err);
   if (status != NST_OK) return status;
@@ -14,14 +18,25 @@ static nst_status resolve_options(
 
 static nst_status check_picture(
     void *context, const cJSON *resolved, const char *field, int width, int height, nst_error *err) {
-  const nst_option_table *table = context;
+  const nst_option_table *table = table_of(context);
   nst_options options;
   nst_status status = nst_options_resolve(table, resolved, NULL, &options, err);
   return status == NST_OK ? nst_options_check_picture(&options, field, width, height, err) : status;
 }
 
+static nst_status check_job(void *context, const cJSON *resolved, const nst_service_picture *content,
+    const nst_service_picture *styles, int style_count, nst_error *err) {
+  const nst_serve_context *serve = context;
+  nst_options options;
+  nst_job_sizes sizes = {.content = {content->width, content->height}, .style_count = style_count};
+  if (style_count > NST_MAX_STYLES) return nst_fail(err, NST_INTERNAL, "more styles than can be");
+  for (int i = 0; i < style_count; i++) sizes.styles[i] = (nst_size){styles[i].width, styles[i].height};
+  nst_status status = nst_options_resolve(serve->options, resolved, NULL, &options, err);
+  return status == NST_OK ? nst_memory_budget_check(serve->memory, &options, &sizes, err) : status;
+}
+
 static cJSON *describe_presets(void *context) {
-  const nst_option_table *table = context;
+  const nst_option_table *table = table_of(context);
   cJSON *json = cJSON_CreateObject();
   cJSON *list = nst_presets_to_json(table);
   const char *chosen = nst_schema_find(&table->schema, "preset")->initial;
@@ -34,17 +49,24 @@ static cJSON *describe_presets(void *context) {
 }
 
 static nst_status describe_limits(void *context, cJSON *limits, nst_error *err) {
-  const nst_option_table *table = context;
-  cJSON *options = nst_schema_describe(&table->schema);
-  if (options && cJSON_AddItemToObject(limits, "options", options)) return NST_OK;
+  const nst_serve_context *serve = context;
+  int largest;
+  nst_status status = nst_memory_budget_largest_square(serve->memory, serve->options, &largest, err);
+  if (status != NST_OK) return status;
+  cJSON *options = nst_schema_describe(&serve->options->schema);
+  if (cJSON_AddNumberToObject(limits, "max_job_memory", (double)serve->memory->job_bytes) &&
+      cJSON_AddNumberToObject(limits, "largest_square", largest) && options &&
+      cJSON_AddItemToObject(limits, "options", options))
+    return NST_OK;
   cJSON_Delete(options);
   return nst_fail_memory(err, "the limits");
 }
 
-nst_service_hooks nst_serve_hooks(const nst_option_table *table) {
-  return (nst_service_hooks){.context = (void *)(uintptr_t)table, /* the hooks only read it */
+nst_service_hooks nst_serve_hooks(const nst_serve_context *context) {
+  return (nst_service_hooks){.context = (void *)(uintptr_t)context, /* the hooks only read it */
       .resolve_options = resolve_options,
       .check_picture = check_picture,
+      .check_job = check_job,
       .describe_presets = describe_presets,
       .describe_limits = describe_limits};
 }

@@ -1,11 +1,18 @@
-/* What the service asks its owner about options. */
+/* What the service asks its owner about options, and about what jobs take. */
 #ifndef NST_APP_SERVE_HOOKS_H
 #define NST_APP_SERVE_HOOKS_H
 
+#include "memory_budget.h"
 #include "nst/service.h"
 #include "options.h"
 
-/* `table` must outlive the hooks. */
-nst_service_hooks nst_serve_hooks(const nst_option_table *table);
+/* What they answer from; only read. */
+typedef struct nst_serve_context {
+  const nst_option_table *options;
+  const nst_memory_budget *memory;
+} nst_serve_context;
+
+/* `context` must outlive the hooks. */
+nst_service_hooks nst_serve_hooks(const nst_serve_context *context);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "assets.h"
 #include "commands.h"
+#include "memory_budget.h"
 #include "options.h"
 #include "paths.h"
 #include "runner.h"
@@ -9,9 +10,11 @@
 
 #include "nst/id.h"
 #include "nst/jobs.h"
+#include "nst/machine.h"
 #include "nst/service.h"
 #include "nst/store.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +24,10 @@
 
 enum { MAINTAIN_MS = 5000, OPTIONS_BYTES = 65536 };
 
+/* Blocks of so many bytes go back to the system as soon as they are freed. Left to itself the allocator would
+ * learn from the first job to keep what jobs free, and the next, larger one would come on top of it. */
+enum { LARGE_BLOCK = 1 << 20, SPARE_MEMORY = 8 << 20 };
+
 typedef struct server {
   const nst_config *config;
   nst_log *log;
@@ -29,6 +36,8 @@ typedef struct server {
   nst_decoder *decoder;
   nst_team **teams; /* config->workers of them */
   nst_runner_context runner;
+  nst_memory_budget memory;
+  nst_serve_context serve;
   nst_store *store;
   nst_jobs *jobs;
   nst_service *service;
@@ -115,14 +124,16 @@ static nst_status open_engine(server *s, nst_error *err) {
   if (status == NST_OK) status = nst_weights_load(path, &s->weights, err);
   if (status != NST_OK) return status;
 
-  int threads = c->threads > 0 ? (int)c->threads : nst_cores() / (int)c->workers;
+  int threads = c->threads > 0 ? (int)c->threads : nst_machine_cores("") / (int)c->workers;
   if (threads < 1) threads = 1;
   s->teams = calloc((size_t)c->workers, sizeof(nst_team *));
   if (!s->teams) return nst_fail_memory(err, "the workers");
   for (int64_t i = 0; status == NST_OK && i < c->workers; i++)
     status = nst_team_create(threads, (int)c->niceness, &s->teams[i], err);
   s->runner = (nst_runner_context){&s->options, s->weights, s->decoder, s->teams};
-  return status;
+  s->serve = (nst_serve_context){&s->options, &s->memory};
+  if (status != NST_OK) return status;
+  return nst_memory_budget_init(&s->memory, s->weights, c->memory_limit, (int)c->workers, threads, err);
 }
 
 static nst_status open_jobs(server *s, nst_error *err) {
@@ -160,7 +171,7 @@ static nst_status open_service(server *s, nst_error *err) {
       .asset_count = nst_assets(s->assets),
       .version = STYLIZED_VERSION,
   };
-  nst_service_hooks hooks = nst_serve_hooks(&s->options);
+  nst_service_hooks hooks = nst_serve_hooks(&s->serve);
   return nst_service_create(&options, &hooks, s->jobs, s->decoder, s->log, &s->loop, &s->service, err);
 }
 
@@ -187,7 +198,7 @@ static void announce(const server *s) {
       nst_log_int("port", nst_service_port(s->service)), nst_log_text("store", s->config->store),
       nst_log_text("weights", nst_weights_get_info(s->weights)->sha256),
       nst_log_int("workers", s->config->workers), nst_log_int("threads", nst_team_threads(s->teams[0])),
-      nst_log_text("version", STYLIZED_VERSION));
+      nst_log_int("max_job_memory", (int64_t)s->memory.job_bytes), nst_log_text("version", STYLIZED_VERSION));
 }
 
 static nst_status start_and_run(server *s, nst_error *err) {
@@ -209,6 +220,8 @@ nst_status nst_serve(const nst_config *config, nst_log *log, nst_error *err) {
   s->config = config;
   s->log = log;
   nst_option_table_init(&s->options, config->max_size);
+  (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+  (void)mallopt(M_TRIM_THRESHOLD, SPARE_MEMORY);
   (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no reason to die, */
   (void)signal(SIGXFSZ, SIG_IGN); /* nor is a limit on the size of files: the store reports it */
   int failed = uv_loop_init(&s->loop);

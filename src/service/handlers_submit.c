@@ -14,23 +14,30 @@ static nst_status check_room(nst_jobs *jobs, nst_error *err) {
 }
 
 /* The decoder knows nothing of forms: what it refuses gets the field's name here. */
-static nst_status check_picture(
-    nst_request *r, const cJSON *resolved, const char *field, const nst_buf *file, nst_error *err) {
+static nst_status check_picture(nst_request *r, const cJSON *resolved, const char *field, const nst_buf *file,
+    nst_service_picture *size, nst_error *err) {
   nst_picture picture = NST_PICTURE_INIT;
   nst_status status = nst_decoder_decode(r->service->decoder, file->data, file->size, &picture, err);
   if (status == NST_UNSUPPORTED || status == NST_TOO_LARGE || status == NST_INVALID || status == NST_TIMEOUT)
     (void)snprintf(err->field, sizeof err->field, "%s", field);
-  int width = picture.width, height = picture.height;
+  *size = (nst_service_picture){picture.width, picture.height};
   nst_picture_release(&picture);
   if (status != NST_OK) return status;
-  return r->service->hooks.check_picture(r->service->hooks.context, resolved, field, width, height, err);
+  return r->service->hooks.check_picture(
+      r->service->hooks.context, resolved, field, size->width, size->height, err);
 }
 
 static nst_status check_pictures(nst_request *r, const cJSON *resolved, nst_error *err) {
+  const nst_service_hooks *hooks = &r->service->hooks;
   const nst_upload *u = r->upload;
-  nst_status status = check_picture(r, resolved, "content", &u->content, err);
+  nst_service_picture content, *styles = calloc((size_t)u->style_count, sizeof *styles);
+  if (!styles) return nst_fail_memory(err, "a job");
+  nst_status status = check_picture(r, resolved, "content", &u->content, &content, err);
   for (int i = 0; status == NST_OK && i < u->style_count; i++)
-    status = check_picture(r, resolved, "style", &u->styles[i], err);
+    status = check_picture(r, resolved, "style", &u->styles[i], &styles[i], err);
+  if (status == NST_OK)
+    status = hooks->check_job(hooks->context, resolved, &content, styles, u->style_count, err);
+  free(styles);
   return status;
 }
 

@@ -46,6 +46,17 @@ static nst_status check_picture(
   return nst_fail_field(err, NST_INVALID, field, "16 pixels", "%s is too small", field);
 }
 
+/* The option and the pictures' sides together have a bound. */
+static nst_status check_job(void *context, const cJSON *resolved, const nst_service_picture *content,
+    const nst_service_picture *styles, int style_count, nst_error *err) {
+  int sum = (int)cJSON_GetNumberValue(cJSON_GetObjectItem(resolved, "size"));
+  (void)context;
+  sum += content->width + content->height;
+  for (int i = 0; i < style_count; i++) sum += styles[i].width + styles[i].height;
+  if (sum <= 1000) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, "size", "at most 1000", "%d is too much for this server", sum);
+}
+
 static cJSON *describe_presets(void *context) {
   (void)context;
   return cJSON_CreateObject();
@@ -57,7 +68,7 @@ static nst_status describe_limits(void *context, cJSON *limits, nst_error *err) 
 }
 
 static const nst_service_hooks hooks = {
-    NULL, resolve_options, check_picture, describe_presets, describe_limits};
+    NULL, resolve_options, check_picture, check_job, describe_presets, describe_limits};
 
 static const nst_service_asset assets[] = {
     {"/", "text/html; charset=utf-8", "<p>page</p>", 11},

@@ -127,6 +127,32 @@ static void pictures_that_are_none(void **state) {
   assert_int_equal(server_upload_bytes(server), 0);
 }
 
+/* The owner is asked about all pictures and options together. */
+static void a_job_that_is_too_much(void **state) {
+  test_server *server = *state;
+  test_form form = {NST_BUF_INIT};
+  form_add(&form, "content", "a.png", "PIC 100 200", 11);
+  form_add(&form, "style", "b.png", "PIC 90 80", 9);
+  form_add(&form, "style", "c.png", "PIC 100 231", 11);
+  form_text(&form, "size", "200");
+  form_end(&form);
+  test_answer answer = form_post(server, &form);
+  cJSON *json = answer_json(&answer);
+  assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(json, "limit")), "at most 1000");
+  assert_string_equal(
+      cJSON_GetStringValue(cJSON_GetObjectItem(json, "detail")), "1001 is too much for this server");
+  cJSON_Delete(json);
+  assert_problem(answer, 422, "invalid", "size");
+  assert_int_equal(fake_jobs_count(&server->jobs), 0);
+  form_add(&form, "content", "a.png", "PIC 100 200", 11);
+  form_add(&form, "style", "b.png", "PIC 90 80", 9);
+  form_add(&form, "style", "c.png", "PIC 100 230", 11);
+  form_text(&form, "size", "200");
+  answer = post(server, &form);
+  assert_int_equal(answer.status, 202);
+  answer_free(&answer);
+}
+
 static void bodies_that_are_no_form(void **state) {
   assert_problem(post_raw(*state, "Content-Type: application/json\r\n", "{}"), 415, "unsupported", NULL);
   assert_problem(post_raw(*state, "", ""), 415, "unsupported", NULL);
@@ -348,9 +374,9 @@ static void no_room_in_the_queue(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(a_job_is_accepted), TEST(what_is_missing_or_too_much),
-      TEST(options_that_are_none), TEST(pictures_that_are_none), TEST(bodies_that_are_no_form),
-      TEST(too_many_fields), TEST(a_file_that_is_too_large), TEST(a_body_that_is_too_large),
-      TEST(waiting_for_leave_to_send), TEST(chunked_bodies), TEST(a_client_that_hangs_up),
-      cmocka_unit_test(upload_memory_is_shared), TEST(no_room_in_the_queue)};
+      TEST(options_that_are_none), TEST(pictures_that_are_none), TEST(a_job_that_is_too_much),
+      TEST(bodies_that_are_no_form), TEST(too_many_fields), TEST(a_file_that_is_too_large),
+      TEST(a_body_that_is_too_large), TEST(waiting_for_leave_to_send), TEST(chunked_bodies),
+      TEST(a_client_that_hangs_up), cmocka_unit_test(upload_memory_is_shared), TEST(no_room_in_the_queue)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
