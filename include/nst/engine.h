@@ -29,6 +29,15 @@ nst_status nst_team_create(int threads, int niceness, nst_team **out, nst_error 
 void nst_team_destroy(nst_team *team);
 int nst_team_threads(const nst_team *team);
 
+/* Which set of kernels the team computes with: "avx512", "avx2", "generic", or "auto" for the fastest that this
+ * processor runs, which is what a team begins with. Not to be called while the team computes. NST_INVALID for
+ * one that is unknown or cannot run here. */
+nst_status nst_team_use_kernel(nst_team *team, const char *name, nst_error *err);
+const char *nst_team_kernel(const nst_team *team);
+
+/* Whether nst_team_use_kernel would take that name: NST_OK or NST_INVALID. Thread-safe. */
+nst_status nst_kernel_check(const char *name, nst_error *err);
+
 /* ---- Weights
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -66,6 +75,8 @@ typedef struct nst_objective_options {
   double content_weight; /* c, at least 0; the reference: 1 */
   double style_weight;   /* multiplies each 1000/n^2, at least 0; the reference: 1 */
   nst_pooling pooling;   /* 2x2, stride 2, a last odd row or column is dropped; the reference: max */
+  bool exact;            /* forward sums in PyTorch's order (on processors with fused multiply-add), three times
+                            slower: where two values are almost equal, a maximum is decided as there */
 } nst_objective_options;
 
 typedef struct nst_layer_loss {
@@ -226,7 +237,6 @@ typedef struct nst_size {
 
 /* A job as far as its memory depends on it; the members are those of nst_stylize's arguments. */
 typedef struct nst_memory_request {
-  const nst_weights *weights; /* whose kernels will work on it */
   int width, height;          /* of the image being optimised */
   const nst_size *styles;     /* style_count of them */
   size_t style_count;
@@ -234,7 +244,7 @@ typedef struct nst_memory_request {
   int history; /* L-BFGS only */
   int iterations;
   int threads; /* of the team */
-  nst_pooling pooling;
+  bool exact;  /* as in nst_objective_options */
 } nst_memory_request;
 
 /* The most bytes that nst_stylize will hold at one time for such a job, within 10 %: the network's

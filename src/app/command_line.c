@@ -1,6 +1,7 @@
 #include "commands.h"
 
-#include <sched.h>
+#include "nst/machine.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,13 +37,8 @@ int nst_command_line(
   return NST_EXIT_DONE;
 }
 
-int nst_cores(void) {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 nst_status nst_parse_threads(const char *text, int *threads, nst_error *err) {
-  *threads = nst_cores();
+  *threads = nst_machine_cores("");
   if (!text) return NST_OK;
   char *end = NULL;
   long value = strtol(text, &end, 10);
@@ -51,4 +47,9 @@ nst_status nst_parse_threads(const char *text, int *threads, nst_error *err) {
         err, NST_INVALID, "threads", "1..256", "threads must be an integer (1..256), not %.40s", text);
   *threads = (int)value;
   return NST_OK;
+}
+
+nst_status nst_make_team(int threads, const char *kernel, nst_team **team, nst_error *err) {
+  nst_status status = nst_team_create(threads, 0, team, err);
+  return status == NST_OK && kernel ? nst_team_use_kernel(*team, kernel, err) : status;
 }

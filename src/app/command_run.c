@@ -22,7 +22,7 @@ typedef struct run_request {
   const char *content;
   const char *const *styles;
   int style_count;
-  const char *output, *report, *weights, *decoder;
+  const char *output, *report, *weights, *decoder, *kernel;
   bool quiet;
   int threads;
   int64_t memory_limit; /* MiB; 0: by the machine */
@@ -75,11 +75,9 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
   return status;
 }
 
-static nst_status check_memory(
-    const run_request *request, const nst_weights *weights, const nst_inputs *inputs, nst_error *err) {
+static nst_status check_memory(const run_request *request, const nst_inputs *inputs, nst_error *err) {
   nst_memory_budget budget;
-  nst_status status =
-      nst_memory_budget_init(&budget, weights, request->memory_limit, 1, request->threads, err);
+  nst_status status = nst_memory_budget_init(&budget, request->memory_limit, 1, request->threads, err);
   return status == NST_OK ? nst_memory_budget_check(&budget, &request->options, &inputs->sent, err) : status;
 }
 
@@ -99,8 +97,8 @@ static nst_status run(const run_request *request, const nst_option_table *table,
         decoder, &request->options, request->content, request->styles, request->style_count, &inputs, err);
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
-  if (status == NST_OK) status = nst_team_create(request->threads, 0, &team, err);
-  if (status == NST_OK) status = check_memory(request, weights, &inputs, err);
+  if (status == NST_OK) status = nst_make_team(request->threads, request->kernel, &team, err);
+  if (status == NST_OK) status = check_memory(request, &inputs, err);
   if (status == NST_OK) status = stylize(request, table, weights, team, &inputs, &state, err);
   nst_team_destroy(team);
   nst_weights_destroy(weights);
@@ -139,6 +137,7 @@ static int interpret_and_run(run_request *request, const nst_option_table *table
   request->threads = nst_machine_cores("");
   nst_status status = nst_options_resolve(table, NULL, fields, &request->options, &err);
   if (status == NST_OK && threads) status = nst_parse_threads(threads, &request->threads, &err);
+  if (status == NST_OK && request->kernel) status = nst_kernel_check(request->kernel, &err);
   if (status == NST_OK) status = parse_memory_limit(memory_limit, &request->memory_limit, &err);
   if (status == NST_OK) status = choose_format(request, fields, &err);
   if (status != NST_OK) return nst_complain(&err, NST_EXIT_USAGE);
@@ -157,6 +156,7 @@ int nst_command_run(int argc, char **argv) {
       {"output", 'o', &request.output, NULL, "FILE",
           "the picture to write, .png, .jpg or .webp (default stylized.png)"},
       {"threads", 0, &threads, NULL, "N", "threads to compute with (default: all cores)"},
+      {"kernel", 0, &request.kernel, NULL, "NAME", "auto, avx512, avx2 or generic (default auto)"},
       {"memory_limit", 0, &memory_limit, NULL, "MIB",
           "memory to use; what needs more is refused (default: four fifths of what there is)"},
       {"weights", 0, &request.weights, NULL, "FILE",

@@ -14,8 +14,9 @@
 
 typedef struct score_request {
   const char *content, *style, *image;
-  const char *weights, *decoder, *gradient;
+  const char *weights, *decoder, *gradient, *kernel;
   int threads;
+  bool fast;
   nst_options options;
 } score_request;
 
@@ -41,6 +42,7 @@ static nst_status print_losses(const nst_losses *losses, nst_error *err) {
 static nst_status evaluate(const score_request *request, const nst_inputs *inputs, const nst_picture *image,
     const nst_weights *weights, nst_team *team, nst_error *err) {
   nst_objective_options options = nst_options_for_engine(&request->options).objective;
+  options.exact = !request->fast;
   nst_objective *objective = NULL;
   float *x = NULL, *gradient = NULL;
   nst_losses losses;
@@ -87,7 +89,7 @@ static nst_status score(const score_request *request, nst_error *err) {
   if (status == NST_OK) status = load_image(decoder, request, &inputs.content, &image, err);
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
-  if (status == NST_OK) status = nst_team_create(request->threads, 0, &team, err);
+  if (status == NST_OK) status = nst_make_team(request->threads, request->kernel, &team, err);
   if (status == NST_OK) status = evaluate(request, &inputs, &image, weights, team, err);
   nst_team_destroy(team);
   nst_weights_destroy(weights);
@@ -123,6 +125,9 @@ int nst_command_score(int argc, char **argv) {
       {"gradient", 0, &request.gradient, NULL, "FILE.npy",
           "write the gradient by the network's input, float32 (3, height, width)"},
       {"threads", 0, &threads, NULL, "N", "threads to compute with (default: all cores)"},
+      {"kernel", 0, &request.kernel, NULL, "NAME", "auto, avx512, avx2 or generic (default auto)"},
+      {"fast", 0, NULL, &request.fast, "",
+          "compute as jobs do, instead of adding up in the reference's order"},
       {0},
   };
   const nst_args args = {
@@ -142,6 +147,7 @@ int nst_command_score(int argc, char **argv) {
     if (count != 3) status = nst_fail(&err, NST_INVALID, "score needs three pictures: CONTENT STYLE IMAGE");
     if (status == NST_OK) status = choose_options(&request, size, resize, &err);
     if (status == NST_OK) status = nst_parse_threads(threads, &request.threads, &err);
+    if (status == NST_OK && request.kernel) status = nst_kernel_check(request.kernel, &err);
     if (status != NST_OK) {
       code = nst_complain(&err, NST_EXIT_USAGE);
     } else {

@@ -4,6 +4,8 @@
 
 #include "args.h"
 
+#include "nst/engine.h"
+
 enum nst_exit { NST_EXIT_DONE = 0, NST_EXIT_FAILED = 1, NST_EXIT_USAGE = 2, NST_EXIT_INTERRUPTED = 130 };
 
 int nst_command_serve(int argc, char **argv);
@@ -21,10 +23,11 @@ int nst_complain(const nst_error *err, int code);
 int nst_command_line(
     const nst_args *args, int argc, char **argv, const char ***files, int *file_count, bool *go_on);
 
-/* The processor cores this process may use, at least 1. */
-int nst_cores(void);
-
 /* The value of --threads; all cores for NULL. NST_INVALID. */
 nst_status nst_parse_threads(const char *text, int *threads, nst_error *err);
+
+/* A team at the process's own priority. `kernel` is the value of --kernel, NULL for the fastest; nst_kernel_check
+ * tells whether it is one. NST_INVALID, NST_NO_MEMORY, NST_IO. */
+nst_status nst_make_team(int threads, const char *kernel, nst_team **team, nst_error *err);
 
 #endif

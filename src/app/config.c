@@ -10,6 +10,7 @@
 #define TEXT(member) NST_FIELD_STRING, AT(member), 0, 0, sizeof((nst_config *)0)->member, NULL
 #define INTEGER(member, low, high) NST_FIELD_INT, AT(member), low, high, 0, NULL
 
+static const char *const kernels[] = {"auto", "avx512", "avx2", "generic", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 
 static const nst_field fields[] = {
@@ -26,6 +27,8 @@ static const nst_field fields[] = {
     {"workers", INTEGER(workers, 1, 64), "1", "", "jobs that run at the same time"},
     {"threads", INTEGER(threads, 0, 256), "0", "",
         "threads of one job; 0: the cores this process may use, divided by workers"},
+    {"kernel", NST_FIELD_ENUM, AT(kernel), 0, 0, 0, kernels, "auto", "",
+        "which of its innermost loops the program computes with; auto: the fastest that the processor runs"},
     {"niceness", INTEGER(niceness, 0, 19), "10", "",
         "how far computing threads stand back behind the HTTP loop"},
     {"memory_limit", INTEGER(memory_limit, 0, 16777216), "0", "MiB",
@@ -59,6 +62,10 @@ static const nst_field fields[] = {
 };
 
 static const nst_schema schema = {"setting", fields, sizeof fields / sizeof fields[0]};
+
+const char *nst_config_kernel(const nst_config *config) {
+  return kernels[config->kernel];
+}
 
 const nst_schema *nst_config_schema(void) {
   return &schema;

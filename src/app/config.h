@@ -16,6 +16,7 @@ typedef struct nst_config {
   char decoder[1024];
   char cors_origins[1024];
   int log_level; /* nst_log_level */
+  int kernel;    /* index of its name */
   int64_t workers, threads, niceness, memory_limit;
   int64_t max_queued, max_attempts, result_ttl, preview_interval, grace;
   int64_t max_file_bytes, max_upload_memory, max_pixels, max_styles, max_size;
@@ -24,6 +25,9 @@ typedef struct nst_config {
 } nst_config;
 
 const nst_schema *nst_config_schema(void);
+
+/* The name that nst_team_use_kernel takes; static storage. */
+const char *nst_config_kernel(const nst_config *config);
 
 /* Sets the defaults. NST_INTERNAL if the table contradicts itself. */
 nst_status nst_config_init(nst_config *config, nst_error *err);

@@ -31,8 +31,7 @@ static nst_status estimate(const nst_memory_budget *budget, const nst_options *o
   nst_size content = resized(options, sizes->content), styles[NST_MAX_STYLES];
   for (int i = 0; i < sizes->style_count; i++) styles[i] = resized(options, sizes->styles[i]);
   const nst_stylize_options engine = nst_options_for_engine(options);
-  const nst_memory_request request = {.weights = budget->weights,
-      .width = content.width,
+  const nst_memory_request request = {.width = content.width,
       .height = content.height,
       .styles = styles,
       .style_count = (size_t)sizes->style_count,
@@ -40,7 +39,7 @@ static nst_status estimate(const nst_memory_budget *budget, const nst_options *o
       .history = engine.history,
       .iterations = engine.iterations,
       .threads = budget->threads,
-      .pooling = engine.objective.pooling};
+      .exact = engine.objective.exact};
   return nst_engine_memory_estimate(&request, bytes, err);
 }
 
@@ -155,14 +154,14 @@ nst_status nst_memory_budget_largest_square(
   return NST_OK;
 }
 
-nst_status nst_memory_budget_init(nst_memory_budget *budget, const nst_weights *weights, int64_t limit_mib,
+nst_status nst_memory_budget_init(nst_memory_budget *budget, int64_t limit_mib,
     int workers, int threads, nst_error *err) {
   nst_option_table table;
   nst_options options;
   (void)malloc_trim(0); /* what loading used and freed is not taken */
   size_t limit = limit_mib > 0 ? (size_t)limit_mib * MIB : nst_machine_memory("") / 5 * 4, needed;
   size_t taken = nst_machine_resident(""), left = limit > taken ? limit - taken : 0;
-  *budget = (nst_memory_budget){.weights = weights, .threads = threads, .job_bytes = left / (size_t)workers};
+  *budget = (nst_memory_budget){.threads = threads, .job_bytes = left / (size_t)workers};
   nst_option_table_init(&table, NST_LARGEST_SIZE);
   nst_status status = default_options(&table, NST_MIN_SIDE, &options, err);
   if (status == NST_OK) status = estimate(budget, &options, &square, &needed, err);

@@ -10,9 +10,8 @@
 
 /* Set up once, then read by any thread. */
 typedef struct nst_memory_budget {
-  const nst_weights *weights; /* borrowed */
-  int threads;                /* of one job */
-  size_t job_bytes;           /* that one job may take */
+  int threads;      /* of one job */
+  size_t job_bytes; /* that one job may take */
 } nst_memory_budget;
 
 /* Upright sizes of a job's pictures as they were sent, before resizing. */
@@ -26,8 +25,7 @@ typedef struct nst_job_sizes {
  * or its control group's. To be called when all is loaded that the program keeps: it is measured.
  * NST_INVALID, naming memory_limit, when what is left would not do for the smallest job of the default
  * preset. */
-nst_status nst_memory_budget_init(nst_memory_budget *budget, const nst_weights *weights, int64_t limit_mib,
-    int workers, int threads, nst_error *err);
+nst_status nst_memory_budget_init(nst_memory_budget *budget, int64_t limit_mib, int workers, int threads, nst_error *err);
 
 /* Whether a job with these options and pictures, which nst_options_check_picture has let pass, fits.
  * NST_INVALID when it does not; the sentence names the largest `size` that would fit, and the field is

@@ -128,12 +128,14 @@ static nst_status open_engine(server *s, nst_error *err) {
   if (threads < 1) threads = 1;
   s->teams = calloc((size_t)c->workers, sizeof(nst_team *));
   if (!s->teams) return nst_fail_memory(err, "the workers");
-  for (int64_t i = 0; status == NST_OK && i < c->workers; i++)
+  for (int64_t i = 0; status == NST_OK && i < c->workers; i++) {
     status = nst_team_create(threads, (int)c->niceness, &s->teams[i], err);
+    if (status == NST_OK) status = nst_team_use_kernel(s->teams[i], nst_config_kernel(c), err);
+  }
   s->runner = (nst_runner_context){&s->options, s->weights, s->decoder, s->teams};
   s->serve = (nst_serve_context){&s->options, &s->memory};
   if (status != NST_OK) return status;
-  return nst_memory_budget_init(&s->memory, s->weights, c->memory_limit, (int)c->workers, threads, err);
+  return nst_memory_budget_init(&s->memory, c->memory_limit, (int)c->workers, threads, err);
 }
 
 static nst_status open_jobs(server *s, nst_error *err) {

@@ -1,14 +1,8 @@
-/* What a job will take, before it takes it: the sum of what nst_stylize allocates, by the same plan.
- *
- * A job has two phases. Each style goes through a network of its own, which is freed again; then the
- * content's network, the iterate and the optimiser live until the end. The content's network is allocated
- * before the styles are seen, but nothing is written to it until they are done, and only what is written to
- * takes memory.
+/* What a job will take, before it takes it: the sum of what nst_stylize allocates, by the same plan. The
+ * networks of the styles and of the content work one after the other in one block of memory; the targets, the
+ * iterate and the optimiser live beside it until the end.
  */
-#include "conv.h"
-#include "gram.h"
 #include "plan.h"
-#include "weights_internal.h"
 
 #include "nst/engine.h"
 
@@ -34,24 +28,14 @@ static nst_status check(const nst_memory_request *r, nst_error *err) {
 
 /* ---- Parts, in bytes */
 
-/* Shared by all operations, one at a time. */
-static size_t workspace(const nst_weights *weights, const nst_plan *plan, int threads) {
-  size_t bytes = 0;
-  for (int i = 0; i < NST_VGG19_CONVS; i++) {
-    const nst_plan_layer *layer = &plan->layers[i];
-    bytes = larger(bytes, nst_conv_workspace(weights->conv[i], layer->h, layer->w, threads));
-    if (nst_vgg19[i].style_n > 0) bytes = larger(bytes, nst_gram_workspace(layer->pixels, nst_vgg19[i].out));
-    if (nst_vgg19[i].is_content)
-      bytes = larger(bytes, nst_square_error_workspace(layer->pixels * (size_t)nst_vgg19[i].out));
-  }
-  return bytes;
+static nst_status plan_network(
+    const nst_memory_request *r, int width, int height, bool gradients, nst_plan *plan, nst_error *err) {
+  nst_plan_options options = {
+      .h = height, .w = width, .threads = r->threads, .gradients = gradients, .exact = r->exact};
+  return nst_plan_make(&options, plan, err);
 }
 
-static size_t network(const nst_weights *weights, const nst_plan *plan, int threads) {
-  return plan->floats * sizeof(float) + workspace(weights, plan, threads);
-}
-
-/* The Gram matrices: targets, and differences from them. */
+/* The Gram matrices: targets, and what the gradient is multiplied with. */
 static size_t style_targets(void) {
   size_t floats = 0;
   for (int i = 0; i < NST_VGG19_CONVS; i++)
@@ -81,38 +65,30 @@ static size_t vector_count(const nst_memory_request *r) {
   return pictures + 3 + 2 * (size_t)pairs; /* gradient, previous one, direction */
 }
 
-/* ---- Phases */
-
-static nst_status styles_phase(const nst_memory_request *r, size_t *bytes, nst_error *err) {
-  *bytes = 0;
+/* The block that all networks share. */
+static nst_status network_bytes(
+    const nst_memory_request *r, const nst_plan *content, size_t *bytes, nst_error *err) {
+  size_t floats = content->floats;
   for (size_t i = 0; i < r->style_count; i++) {
     nst_plan plan;
-    nst_status status = nst_plan_make(r->styles[i].height, r->styles[i].width, false, &plan, err);
+    nst_status status = plan_network(r, r->styles[i].width, r->styles[i].height, false, &plan, err);
     if (status != NST_OK) return status;
-    *bytes = larger(*bytes, network(r->weights, &plan, r->threads) + vector(&plan));
+    floats = larger(floats, plan.floats);
   }
-  *bytes += style_targets();
-  return NST_OK;
-}
-
-static nst_status optimisation_phase(const nst_memory_request *r, size_t *bytes, nst_error *err) {
-  nst_plan plan;
-  size_t vectors;
-  nst_status status = nst_plan_make(r->height, r->width, true, &plan, err);
-  if (status != NST_OK) return status;
-  if (__builtin_mul_overflow(vector(&plan), vector_count(r), &vectors) ||
-      __builtin_add_overflow(
-          network(r->weights, &plan, r->threads) + style_targets() + content_target(&plan), vectors, bytes))
-    return nst_fail(err, NST_NO_MEMORY, "a job of %dx%d pixels with a history of %d pairs is too large",
-        r->width, r->height, r->history);
+  *bytes = floats * sizeof(float);
   return NST_OK;
 }
 
 nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t *bytes, nst_error *err) {
-  size_t styles, optimisation;
+  nst_plan plan;
+  size_t network = 0, vectors;
   nst_status status = check(request, err);
-  if (status == NST_OK) status = styles_phase(request, &styles, err);
-  if (status == NST_OK) status = optimisation_phase(request, &optimisation, err);
-  if (status == NST_OK) *bytes = larger(styles, optimisation);
-  return status;
+  if (status == NST_OK) status = plan_network(request, request->width, request->height, true, &plan, err);
+  if (status == NST_OK) status = network_bytes(request, &plan, &network, err);
+  if (status != NST_OK) return status;
+  if (__builtin_mul_overflow(vector(&plan), vector_count(request), &vectors) ||
+      __builtin_add_overflow(network + style_targets() + content_target(&plan), vectors, bytes))
+    return nst_fail(err, NST_NO_MEMORY, "a job of %dx%d pixels with a history of %d pairs is too large",
+        request->width, request->height, request->history);
+  return NST_OK;
 }

@@ -11,8 +11,3 @@ void nst_gemm(bool transpose_a, size_t m, size_t n, size_t k, float alpha, const
   cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, CblasNoTrans, (blasint)m, (blasint)n,
       (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
 }
-
-void nst_gemm_square(size_t n, size_t k, const float *a, float *c) {
-  cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, (blasint)n, (blasint)k, 1.0F, a, (blasint)n, 0.0F, c,
-      (blasint)n);
-}

@@ -15,7 +15,4 @@ void nst_gemm_prepare(void);
 void nst_gemm(bool transpose_a, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
     const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
-/* The lower triangle (column <= row) of c[n][n] = a^T a for a[k][n]; what lies above it is left alone. */
-void nst_gemm_square(size_t n, size_t k, const float *a, float *c);
-
 #endif

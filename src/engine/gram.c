@@ -1,118 +1,196 @@
 #include "gram.h"
 
-#include "gemm.h"
+#include "kernel/kernels.h"
 #include "memory.h"
 #include "team.h"
 
 /* Every reduction is cut into slices that depend on the shape alone; the slices are added in order, in double
  * precision. */
 enum {
-  SLICE_PIXELS = 512, /* at least, so that adding the slices stays cheap beside computing them */
-  MAX_SLICES = 32,    /* bounds the workspace */
-  BLOCK_PIXELS = 256, /* of the product F (G - A): stays in cache */
-  RUN = 16384         /* values of an elementwise item */
+  PANEL = NST_PANEL,
+  BLOCK = PANEL * PANEL, /* of a Gram matrix */
+  SLICE_PIXELS = 8192,   /* at least */
+  MOST_SLICES = 64,      /* bounds the workspace */
+  GRADIENT_PIXELS = 96,  /* of an item of f * style: stays in cache */
+  RUN = 16384            /* values of an elementwise item */
 };
 
 static size_t divide_up(size_t a, size_t b) {
   return (a + b - 1) / b;
 }
 
-static size_t slice_pixels(size_t pixels) {
-  size_t even = divide_up(pixels, MAX_SLICES);
-  return even > SLICE_PIXELS ? even : SLICE_PIXELS;
-}
+/* ---- Gram matrices. They are symmetric: blocks above the diagonal are not computed. */
 
-typedef struct product {
-  const float *f, *difference;
-  size_t pixels, c, slice, slices;
-  float *partial; /* [slices][c][c], lower triangles */
-  float scale;
-  float *out;
-} product;
+typedef struct gram_pass {
+  const nst_kernels *kernels;
+  const float *f;
+  size_t pixels, c;
+  size_t slice, slices, blocks;
+  float *partial; /* [slices][blocks][BLOCK] */
+  const float *target;
+  double scale;
+  float *gram, *style;
+  double *row_sums; /* [c] of squared differences */
+} gram_pass;
+
+static gram_pass make_pass(nst_team *team, const float *f, size_t pixels, int c, void *workspace) {
+  gram_pass p = {.kernels = nst_team_kernels(team), .f = f, .pixels = pixels, .c = (size_t)c};
+  size_t even = divide_up(pixels, MOST_SLICES), panels = p.c / PANEL;
+  p.slice = even > SLICE_PIXELS ? even : SLICE_PIXELS;
+  p.slices = divide_up(pixels, p.slice);
+  p.blocks = panels * (panels + 1) / 2;
+  p.partial = workspace;
+  p.row_sums = (double *)(void *)(p.partial + p.slices * p.blocks * BLOCK);
+  return p;
+}
 
 size_t nst_gram_workspace(size_t pixels, int c) {
-  size_t slices = divide_up(pixels, slice_pixels(pixels));
-  return nst_align(slices * (size_t)c * (size_t)c * sizeof(float));
+  gram_pass p = make_pass(NULL, NULL, pixels, c, NULL);
+  return nst_align(p.slices * p.blocks * BLOCK * sizeof(float) + p.c * sizeof(double));
 }
 
-static void gram_slice(void *context, size_t slice, int thread) {
-  const product *p = context;
+/* Block (row, column) of the lower triangle, counted row by row. */
+static size_t block_index(size_t row, size_t column) {
+  return row * (row + 1) / 2 + column;
+}
+
+static void compute_block(void *context, size_t item, int thread) {
+  const gram_pass *p = context;
   (void)thread;
-  size_t from = slice * p->slice, left = p->pixels - from;
-  nst_gemm_square(
-      p->c, left < p->slice ? left : p->slice, p->f + from * p->c, p->partial + slice * p->c * p->c);
+  size_t slice = item / p->blocks, block = item % p->blocks, row = 0;
+  while (block_index(row + 1, 0) <= block) row++;
+  size_t column = block - block_index(row, 0), from = slice * p->slice, left = p->pixels - from;
+  const float *f = p->f + from * p->c;
+  nst_product product = {.rows = PANEL,
+      .columns = PANEL,
+      .depth = left < p->slice ? left : p->slice,
+      .a = f + row * PANEL,
+      .a_row = 1,
+      .a_step = p->c,
+      .b = f + column * PANEL,
+      .b_step = p->c,
+      .c = p->partial + item * BLOCK,
+      .c_row = PANEL};
+  p->kernels->loose_product(&product);
+}
+
+static float entry(const gram_pass *p, size_t i, size_t j) {
+  size_t row = i > j ? i : j, column = i > j ? j : i;
+  size_t block = block_index(row / PANEL, column / PANEL), at = row % PANEL * PANEL + column % PANEL;
+  double sum = 0.0;
+  for (size_t s = 0; s < p->slices; s++) sum += (double)p->partial[(s * p->blocks + block) * BLOCK + at];
+  return (float)(sum / (double)p->pixels);
 }
 
 static void gram_row(void *context, size_t row, int thread) {
-  const product *p = context;
+  const gram_pass *p = context;
   (void)thread;
-  for (size_t column = 0; column <= row; column++) {
-    double sum = 0.0;
-    for (size_t s = 0; s < p->slices; s++) sum += (double)p->partial[(s * p->c + row) * p->c + column];
-    float mean = (float)(sum / (double)p->pixels);
-    p->out[row * p->c + column] = mean;
-    p->out[column * p->c + row] = mean;
+  for (size_t column = 0; column < p->c; column++) p->gram[row * p->c + column] = entry(p, row, column);
+}
+
+static void loss_row(void *context, size_t row, int thread) {
+  const gram_pass *p = context;
+  (void)thread;
+  double sum = 0.0;
+  for (size_t column = 0; column < p->c; column++) {
+    double difference = (double)(entry(p, row, column) - p->target[row * p->c + column]);
+    sum += difference * difference;
+    if (p->style)
+      p->style[(column / PANEL * p->c + row) * PANEL + column % PANEL] = (float)(p->scale * difference);
   }
+  p->row_sums[row] = sum;
 }
 
 void nst_gram(nst_team *team, const float *f, size_t pixels, int c, float *gram, void *workspace) {
-  product p = {.f = f, .pixels = pixels, .c = (size_t)c, .partial = workspace, .out = gram};
-  p.slice = slice_pixels(pixels);
-  p.slices = divide_up(pixels, p.slice);
-  nst_team_run(team, gram_slice, &p, p.slices);
+  gram_pass p = make_pass(team, f, pixels, c, workspace);
+  p.gram = gram;
+  nst_team_run(team, compute_block, &p, p.slices * p.blocks);
   nst_team_run(team, gram_row, &p, p.c);
 }
 
-double nst_gram_difference(const float *gram, const float *target, int c, float *difference) {
-  size_t count = (size_t)c * (size_t)c;
+double nst_gram_loss(nst_team *team, const float *f, size_t pixels, int c, const float *target, double scale,
+    float *style, void *workspace) {
+  gram_pass p = make_pass(team, f, pixels, c, workspace);
+  p.target = target;
+  p.scale = scale;
+  p.style = style;
+  nst_team_run(team, compute_block, &p, p.slices * p.blocks);
+  nst_team_run(team, loss_row, &p, p.c);
   double sum = 0.0;
-  for (size_t i = 0; i < count; i++) {
-    difference[i] = gram[i] - target[i];
-    sum += (double)difference[i] * (double)difference[i];
-  }
-  return sum / (double)count;
+  for (size_t row = 0; row < p.c; row++) sum += p.row_sums[row];
+  return sum / ((double)p.c * (double)p.c);
 }
 
-static void gradient_block(void *context, size_t block, int thread) {
-  const product *p = context;
-  (void)thread;
-  size_t from = block * BLOCK_PIXELS, left = p->pixels - from;
-  size_t pixels = left < BLOCK_PIXELS ? left : BLOCK_PIXELS;
-  const float *f = p->f + from * p->c;
-  float *out = p->out + from * p->c;
-  nst_gemm(false, pixels, p->c, p->c, p->scale, f, p->c, p->difference, p->c, 0.0F, out, p->c);
-  for (size_t i = 0; i < pixels * p->c; i++) out[i] = f[i] > 0.0F ? out[i] : 0.0F;
+/* ---- Gradient */
+
+typedef struct gradient_pass {
+  const nst_kernels *kernels;
+  const float *f, *style;
+  size_t pixels, c;
+  float *out, *sums; /* sums: [threads][GRADIENT_PIXELS][PANEL] */
+} gradient_pass;
+
+size_t nst_gram_gradient_workspace(int threads) {
+  return (size_t)threads * GRADIENT_PIXELS * PANEL * sizeof(float);
+}
+
+static void gradient_item(void *context, size_t item, int thread) {
+  const gradient_pass *p = context;
+  size_t from = item * GRADIENT_PIXELS, left = p->pixels - from;
+  nst_product product = {.rows = left < GRADIENT_PIXELS ? left : GRADIENT_PIXELS,
+      .columns = PANEL,
+      .depth = p->c,
+      .a = p->f + from * p->c,
+      .a_row = p->c,
+      .a_step = 1,
+      .b_step = PANEL,
+      .c = p->sums + (size_t)thread * GRADIENT_PIXELS * PANEL,
+      .c_row = PANEL};
+  nst_rectangle rectangle = {.sums = product.c,
+      .row_pixels = product.rows,
+      .rows = 1,
+      .columns = product.rows,
+      .width = p->pixels,
+      .channels = p->c};
+  for (size_t panel = 0; panel < p->c / PANEL; panel++) {
+    product.b = p->style + panel * p->c * PANEL;
+    p->kernels->loose_product(&product);
+    size_t first = from * p->c + panel * PANEL;
+    nst_gradient_target target = {.gate = p->f + first, .dx = p->out + first};
+    p->kernels->gradient(&rectangle, &target);
+  }
 }
 
 void nst_gram_gradient(
-    nst_team *team, const float *f, size_t pixels, int c, const float *difference, float scale, float *out) {
-  product p = {
-      .f = f, .difference = difference, .pixels = pixels, .c = (size_t)c, .scale = scale, .out = out};
-  nst_team_run(team, gradient_block, &p, divide_up(pixels, BLOCK_PIXELS));
+    nst_team *team, const float *f, size_t pixels, int c, const float *style, float *out, void *workspace) {
+  gradient_pass p = {.kernels = nst_team_kernels(team),
+      .f = f,
+      .style = style,
+      .pixels = pixels,
+      .c = (size_t)c,
+      .out = out,
+      .sums = workspace};
+  nst_team_run(team, gradient_item, &p, divide_up(pixels, GRADIENT_PIXELS));
 }
+
+/* ---- Content */
 
 typedef struct error_pass {
   const float *f, *target;
   size_t count;
   double *partial; /* one for each run */
-  float scale;
-  float *out;
 } error_pass;
 
 size_t nst_square_error_workspace(size_t count) {
   return nst_align(divide_up(count, RUN) * sizeof(double));
 }
 
-static size_t run_end(const error_pass *p, size_t run) {
-  size_t end = (run + 1) * RUN;
-  return end < p->count ? end : p->count;
-}
-
 static void error_run(void *context, size_t run, int thread) {
   const error_pass *p = context;
   (void)thread;
+  size_t end = (run + 1) * RUN < p->count ? (run + 1) * RUN : p->count;
   double sum = 0.0;
-  for (size_t i = run * RUN; i < run_end(p, run); i++) {
+  for (size_t i = run * RUN; i < end; i++) {
     double d = (double)p->f[i] - (double)p->target[i];
     sum += d * d;
   }
@@ -126,16 +204,4 @@ double nst_square_error(nst_team *team, const float *f, const float *target, siz
   double sum = 0.0;
   for (size_t i = 0; i < runs; i++) sum += p.partial[i];
   return sum;
-}
-
-static void error_gradient_run(void *context, size_t run, int thread) {
-  const error_pass *p = context;
-  (void)thread;
-  for (size_t i = run * RUN; i < run_end(p, run); i++) p->out[i] = p->scale * (p->f[i] - p->target[i]);
-}
-
-void nst_square_error_gradient(
-    nst_team *team, const float *f, const float *target, size_t count, float scale, float *out) {
-  error_pass p = {.f = f, .target = target, .count = count, .scale = scale, .out = out};
-  nst_team_run(team, error_gradient_run, &p, divide_up(count, RUN));
 }

@@ -1,96 +1,86 @@
 #include "network.h"
 
-#include "gemm.h"
 #include "gram.h"
-#include "memory.h"
-#include "pool.h"
 #include "weights_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static size_t larger(size_t a, size_t b) {
-  return a > b ? a : b;
+enum { LAST = NST_VGG19_CONVS - 1 };
+
+static float *at(const nst_network *network, size_t offset) {
+  return network->memory + offset;
 }
 
-static size_t workspace_bytes(const nst_network *network) {
-  size_t bytes = 0;
-  for (int i = 0; i < NST_VGG19_CONVS; i++) {
-    const nst_plan_layer *layer = &network->plan.layers[i];
-    int channels = nst_vgg19[i].out, threads = nst_team_threads(network->team);
-    bytes = larger(bytes, nst_conv_workspace(network->weights->conv[i], layer->h, layer->w, threads));
-    if (nst_vgg19[i].style_n > 0) bytes = larger(bytes, nst_gram_workspace(layer->pixels, channels));
-    if (nst_vgg19[i].is_content)
-      bytes = larger(bytes, nst_square_error_workspace(layer->pixels * (size_t)channels));
-  }
-  return bytes;
+static uint8_t *gates_of(const nst_network *network, const nst_plan_layer *layer) {
+  return (uint8_t *)at(network, layer->gates);
 }
 
-nst_status nst_network_init(nst_network *network, const nst_weights *weights, nst_team *team,
-    nst_pooling pooling, int h, int w, bool gradients, nst_error *err) {
-  *network = (nst_network){.weights = weights, .team = team, .pooling = pooling};
-  nst_status status = nst_plan_make(h, w, gradients, &network->plan, err);
-  if (status != NST_OK) return status;
-  nst_gemm_prepare();
-  network->activations = nst_floats_allocate(network->plan.floats);
-  network->workspace = nst_floats_allocate(workspace_bytes(network) / sizeof(float));
-  if (!network->activations || !network->workspace)
-    return nst_fail(err, NST_NO_MEMORY, "not enough memory for the network on %dx%d pixels (%zu MiB)", w, h,
-        network->plan.floats * sizeof(float) >> 20);
-  return NST_OK;
-}
-
-void nst_network_release(nst_network *network) {
-  free(network->activations);
-  free(network->workspace);
-  *network = (nst_network){0};
+static bool has_loss(int layer) {
+  return nst_vgg19[layer].style_n > 0 || nst_vgg19[layer].is_content;
 }
 
 void nst_network_forward(
-    nst_network *network, const float *x, int last, nst_network_visitor visit, void *context) {
-  const nst_plan_layer *before = NULL;
+    const nst_network *network, const float *x, int last, nst_network_visitor visit, void *context) {
   for (int i = 0; i <= last; i++) {
     const nst_plan_layer *layer = &network->plan.layers[i];
-    float *y = network->activations + layer->activation;
-    if (before && nst_vgg19[i].pool_before) {
-      float *pooled = network->activations + layer->pooled;
-      nst_pool_forward(network->team, network->pooling, x, before->h, before->w, nst_vgg19[i].in, pooled);
-      x = pooled;
+    float *output = at(network, layer->output);
+    uint8_t *gates = network->plan.gradients ? gates_of(network, layer) : NULL;
+    nst_conv_result result = {.pooling = network->pooling};
+    if (layer->pooled) {
+      result.pooled = output;
+      result.gates = gates;
+    } else {
+      result.y = output;
+      result.bits = has_loss(i) ? NULL : gates;
     }
-    nst_conv_forward(network->weights->conv[i], network->team, x, layer->h, layer->w, y, network->workspace);
-    visit(context, i, y);
-    x = y;
-    before = layer;
+    float *workspace = at(network, layer->forward_workspace);
+    nst_conv_forward(network->weights->conv[i], layer->forward, network->team, x, layer->h, layer->w, &result,
+        workspace);
+    if (has_loss(i)) visit(context, i, output, workspace);
+    x = output;
   }
 }
 
-/* From the gradient dy of layer i to that of layer i - 1, which replaces its activation. */
-static const float *step_back(
-    nst_network *network, int i, const float *dy, nst_network_seed seed, void *context) {
-  const nst_plan_layer *layer = &network->plan.layers[i], *before = &network->plan.layers[i - 1];
-  float *f = network->activations + before->activation, *room = network->activations + before->seed;
-  const float *add = seed(context, i - 1, f, room) ? room : NULL;
-  const nst_conv_filters *filters = network->weights->conv[i];
-  if (!nst_vgg19[i].pool_before) {
-    nst_conv_epilogue epilogue = {.add = add, .gate = f};
-    nst_conv_backward(filters, network->team, dy, layer->h, layer->w, &epilogue, f, network->workspace);
-    return f;
-  }
-  float *pooled = network->activations + layer->pooled;
-  nst_conv_backward(filters, network->team, dy, layer->h, layer->w, NULL, pooled, network->workspace);
-  nst_pool_backward(
-      network->team, network->pooling, pooled, f, before->h, before->w, nst_vgg19[i].in, add, f);
-  return f;
+/* The gradient by the sums of the last layer is that of its loss. */
+static void begin_backward(const nst_network *network, const nst_network_seed *seed) {
+  const nst_plan_layer *layer = &network->plan.layers[LAST];
+  int channels = nst_vgg19[LAST].out;
+  float *dy = at(network, layer->gradient);
+  if (seed->style)
+    nst_gram_gradient(network->team, at(network, layer->output), layer->pixels, channels, seed->style, dy,
+        at(network, layer->backward_workspace));
+  else
+    memset(dy, 0, layer->pixels * (size_t)channels * sizeof *dy);
 }
 
-void nst_network_backward(nst_network *network, nst_network_seed seed, void *context, float *gradient) {
-  const int last = NST_VGG19_CONVS - 1;
-  const nst_plan_layer *top = &network->plan.layers[last], *bottom = &network->plan.layers[0];
-  float *room = network->activations + top->seed;
-  if (!seed(context, last, network->activations + top->activation, room))
-    memset(room, 0, top->pixels * (size_t)nst_vgg19[last].out * sizeof *room);
-  const float *dy = room;
-  for (int i = last; i > 0; i--) dy = step_back(network, i, dy, seed, context);
-  nst_conv_backward(
-      network->weights->conv[0], network->team, dy, bottom->h, bottom->w, NULL, gradient, network->workspace);
+/* From the gradient of layer i to that of layer i - 1. */
+static void step_back(const nst_network *network, int i, const nst_network_seed *seed) {
+  const nst_plan_layer *layer = &network->plan.layers[i], *before = layer - 1;
+  nst_conv_gradient gradient = {.dy = at(network, layer->gradient),
+      .gates = layer->pooled ? gates_of(network, layer) : NULL,
+      .pooling = network->pooling,
+      .style = seed->style,
+      .content = seed->content,
+      .content_scale = seed->scale,
+      .dx = at(network, before->gradient)};
+  if (has_loss(i - 1))
+    gradient.f = at(network, before->output);
+  else if (!before->pooled)
+    gradient.bits = gates_of(network, before);
+  nst_conv_backward(network->weights->conv[i], layer->backward, network->team, layer->h, layer->w, &gradient,
+      at(network, layer->backward_workspace));
+}
+
+void nst_network_backward(
+    const nst_network *network, nst_network_seeder seed, void *context, float *gradient) {
+  nst_network_seed top = seed(context, LAST);
+  begin_backward(network, &top);
+  for (int i = LAST; i > 0; i--) {
+    nst_network_seed below = seed(context, i - 1);
+    step_back(network, i, &below);
+  }
+  const nst_plan_layer *bottom = &network->plan.layers[0];
+  nst_conv_gradient first = {.dy = at(network, bottom->gradient), .dx = gradient};
+  nst_conv_backward(network->weights->conv[0], bottom->backward, network->team, bottom->h, bottom->w, &first,
+      at(network, bottom->backward_workspace));
 }

@@ -1,6 +1,6 @@
 /* The network on an image of one size: forward, and backward to the input. Internal to the engine.
  *
- * One caller at a time: it works in its own memory.
+ * It works in a block of memory that its owner provides; one caller at a time.
  */
 #ifndef NST_ENGINE_NETWORK_H
 #define NST_ENGINE_NETWORK_H
@@ -16,28 +16,28 @@ typedef struct nst_network {
   nst_team *team;
   nst_pooling pooling;
   nst_plan plan;
-  float *activations; /* plan.floats */
-  void *workspace;    /* for one operation at a time, also those on Gram matrices */
+  float *memory; /* plan.floats, aligned to 64 bytes */
 } nst_network;
 
-/* Called with each layer's activation f[h][w][out] as soon as it is computed. */
-typedef void (*nst_network_visitor)(void *context, int layer, const float *f);
+/* Called with the activation f[h][w][out] of each layer with a loss as soon as it is computed. `workspace` has
+ * room for what nst_gram_workspace and nst_square_error_workspace ask for. */
+typedef void (*nst_network_visitor)(void *context, int layer, const float *f, void *workspace);
 
-/* Writes to out[h][w][out] the gradient by the sums before the ReLU that made f[h][w][out] of what `layer`
- * adds to the loss; returns false, and writes nothing, for a layer that adds nothing. */
-typedef bool (*nst_network_seed)(void *context, int layer, const float *f, float *out);
+/* What a layer's loss adds to the gradient by its activation f: f * style (as in conv.h), and scale * (f -
+ * content). NULL for nothing. */
+typedef struct nst_network_seed {
+  const float *style, *content;
+  float scale;
+} nst_network_seed;
 
-/* Sets up for h x w; `weights` and `team` must outlive it. A network without gradients needs far less memory
- * and must not go backward. NST_INVALID, NST_NO_MEMORY; release it in any case. */
-nst_status nst_network_init(nst_network *network, const nst_weights *weights, nst_team *team,
-    nst_pooling pooling, int h, int w, bool gradients, nst_error *err);
-void nst_network_release(nst_network *network);
+typedef nst_network_seed (*nst_network_seeder)(void *context, int layer);
 
 /* Computes the layers 0 .. last for x[h][w][3]. */
 void nst_network_forward(
-    nst_network *network, const float *x, int last, nst_network_visitor visit, void *context);
+    const nst_network *network, const float *x, int last, nst_network_visitor visit, void *context);
 
-/* After a forward pass over all layers: gradient[h][w][3] by x. Overwrites the activations. */
-void nst_network_backward(nst_network *network, nst_network_seed seed, void *context, float *gradient);
+/* After a forward pass over all layers in a plan with gradients: gradient[h][w][3] by x. */
+void nst_network_backward(
+    const nst_network *network, nst_network_seeder seed, void *context, float *gradient);
 
 #endif

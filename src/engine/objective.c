@@ -1,3 +1,4 @@
+#include "gemm.h"
 #include "gram.h"
 #include "memory.h"
 #include "network.h"
@@ -12,17 +13,18 @@ enum { LAST = NST_VGG19_CONVS - 1 };
 
 /* What one layer adds to the loss. */
 typedef struct term {
-  double weight;     /* of its mean square; 0 and no target for layers that add nothing */
-  float *target;     /* style: [c][c]; content: [h][w][c] */
-  float *difference; /* style: gram - target at the last evaluation, [c][c] */
-  double loss;       /* at the last evaluation */
+  double weight; /* of its mean square; 0 and no target for layers that add nothing */
+  float *target; /* style: [c][c]; content: [h][w][c] */
+  float *style;  /* f * style is the gradient of the style's loss at the last evaluation, as in conv.h */
+  double loss;   /* at the last evaluation */
 } term;
 
 struct nst_objective {
   nst_objective_options options;
   int width, height;
   nst_weights_info info;
-  nst_network network;
+  nst_network network; /* of the content's size; others share its memory while the targets are computed */
+  float *memory;
   term terms[NST_VGG19_CONVS];
 };
 
@@ -74,16 +76,6 @@ static uint8_t to_byte(float value) {
   return (uint8_t)rintf((value < 1.0F ? value : 1.0F) * 255.0F);
 }
 
-static nst_status encode_new(
-    const nst_weights_info *info, const nst_picture *picture, float **out, nst_error *err) {
-  size_t pixels = (size_t)picture->width * (size_t)picture->height;
-  float *x = nst_floats_allocate(pixels * 3);
-  if (!x) return nst_fail_memory(err, "a picture in float32");
-  encode(info, picture->rgb, pixels, x);
-  *out = x;
-  return NST_OK;
-}
-
 static nst_status allocate_terms(nst_objective *o, nst_error *err) {
   for (int i = 0; i < NST_VGG19_CONVS; i++) {
     const nst_vgg19_layer *layer = &nst_vgg19[i];
@@ -92,8 +84,8 @@ static nst_status allocate_terms(nst_objective *o, nst_error *err) {
     if (layer->style_n > 0) {
       t->weight = o->options.style_weight * 1000.0 / (double)square(layer->style_n);
       t->target = nst_floats_allocate(square(layer->out));
-      t->difference = nst_floats_allocate(square(layer->out));
-      fits = t->target && t->difference;
+      t->style = nst_floats_allocate(square(layer->out));
+      fits = t->target && t->style;
     } else if (layer->is_content) {
       t->weight = o->options.content_weight;
       t->target = nst_floats_allocate(o->network.plan.layers[i].pixels * (size_t)layer->out);
@@ -106,59 +98,94 @@ static nst_status allocate_terms(nst_objective *o, nst_error *err) {
 
 /* ---- Targets */
 
+static nst_plan_options plan_options(const nst_objective *o, int h, int w, bool gradients) {
+  return (nst_plan_options){.h = h,
+      .w = w,
+      .threads = nst_team_threads(o->network.team),
+      .gradients = gradients,
+      .exact = o->options.exact};
+}
+
+/* Plans the content's network and allocates the memory that this and the styles' networks share. */
+static nst_status allocate_memory(
+    nst_objective *o, const nst_picture *styles, size_t style_count, nst_error *err) {
+  nst_plan_options options = plan_options(o, o->height, o->width, true);
+  nst_status status = nst_plan_make(&options, &o->network.plan, err);
+  size_t floats = o->network.plan.floats;
+  for (size_t i = 0; status == NST_OK && i < style_count; i++) {
+    nst_plan plan;
+    options = plan_options(o, styles[i].height, styles[i].width, false);
+    status = nst_plan_make(&options, &plan, err);
+    if (status == NST_OK && plan.floats > floats) floats = plan.floats;
+  }
+  if (status != NST_OK) return status;
+  o->memory = nst_floats_allocate(floats);
+  o->network.memory = o->memory;
+  if (o->memory) return NST_OK;
+  return nst_fail(err, NST_NO_MEMORY, "not enough memory for the network on %dx%d pixels (%zu MiB)", o->width,
+      o->height, floats * sizeof(float) >> 20);
+}
+
+/* Visits the layers of one picture, up to `last`. */
+static nst_status pass_forward(nst_objective *o, const nst_picture *picture, int last,
+    nst_network_visitor visit, void *context, nst_error *err) {
+  nst_network network = o->network;
+  nst_plan_options options = plan_options(o, picture->height, picture->width, false);
+  nst_status status = nst_plan_make(&options, &network.plan, err);
+  if (status != NST_OK) return status;
+  float *x = network.memory + network.plan.input;
+  encode(&o->info, picture->rgb, (size_t)picture->width * (size_t)picture->height, x);
+  nst_network_forward(&network, x, last, visit, context);
+  return NST_OK;
+}
+
 /* The Gram matrices of one style, added to those before it. */
 typedef struct style_visit {
   nst_objective *objective;
-  nst_network *network;
-  size_t index, count; /* of this style */
+  size_t pixels[NST_VGG19_CONVS]; /* of each layer of this style */
+  size_t index, count;            /* of this style */
 } style_visit;
 
-static void visit_style(void *context, int layer, const float *f) {
+static void visit_style(void *context, int layer, const float *f, void *workspace) {
   style_visit *v = context;
   term *t = &v->objective->terms[layer];
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   if (row->style_n == 0) return;
-  nst_gram(v->network->team, f, v->network->plan.layers[layer].pixels, row->out, t->difference,
-      v->network->workspace);
+  float *gram = t->style; /* not used before the first evaluation */
+  nst_gram(v->objective->network.team, f, v->pixels[layer], row->out, gram, workspace);
   for (size_t i = 0; i < square(row->out); i++) {
-    float sum = v->index == 0 ? t->difference[i] : t->target[i] + t->difference[i];
+    float sum = v->index == 0 ? gram[i] : t->target[i] + gram[i];
     t->target[i] = v->index + 1 == v->count ? sum / (float)v->count : sum;
   }
 }
 
 static nst_status add_style(
     nst_objective *o, const nst_picture *style, size_t index, size_t count, nst_error *err) {
-  nst_network network = {0};
-  float *x = NULL;
-  nst_status status = nst_network_init(&network, o->network.weights, o->network.team, o->options.pooling,
-      style->height, style->width, false, err);
-  if (status == NST_OK) status = encode_new(&o->info, style, &x, err);
-  if (status == NST_OK) {
-    style_visit visit = {.objective = o, .network = &network, .index = index, .count = count};
-    nst_network_forward(&network, x, LAST, visit_style, &visit);
+  style_visit visit = {.objective = o, .index = index, .count = count};
+  size_t h = (size_t)style->height, w = (size_t)style->width;
+  for (int i = 0; i < NST_VGG19_CONVS; i++) {
+    if (nst_vgg19[i].pool_before) {
+      h /= 2;
+      w /= 2;
+    }
+    visit.pixels[i] = h * w;
   }
-  free(x);
-  nst_network_release(&network);
-  return status;
+  return pass_forward(o, style, LAST, visit_style, &visit, err);
 }
 
-static void visit_content(void *context, int layer, const float *f) {
+static void visit_content(void *context, int layer, const float *f, void *workspace) {
   nst_objective *o = context;
+  (void)workspace;
   if (!nst_vgg19[layer].is_content) return;
   size_t count = o->network.plan.layers[layer].pixels * (size_t)nst_vgg19[layer].out;
   memcpy(o->terms[layer].target, f, count * sizeof *f);
 }
 
 static nst_status set_content(nst_objective *o, const nst_picture *content, nst_error *err) {
-  float *x = NULL;
-  nst_status status = encode_new(&o->info, content, &x, err);
-  if (status != NST_OK) return status;
   int last = 0;
   for (int i = 0; i < NST_VGG19_CONVS; i++)
     if (nst_vgg19[i].is_content) last = i;
-  nst_network_forward(&o->network, x, last, visit_content, o);
-  free(x);
-  return NST_OK;
+  return pass_forward(o, content, last, visit_content, o, err);
 }
 
 nst_status nst_objective_create(const nst_weights *weights, nst_team *team, const nst_picture *content,
@@ -172,8 +199,9 @@ nst_status nst_objective_create(const nst_weights *weights, nst_team *team, cons
   o->width = content->width;
   o->height = content->height;
   o->info = weights->info;
-  status = nst_network_init(
-      &o->network, weights, team, options->pooling, content->height, content->width, true, err);
+  o->network = (nst_network){.weights = weights, .team = team, .pooling = options->pooling};
+  nst_gemm_prepare();
+  status = allocate_memory(o, styles, style_count, err);
   if (status == NST_OK) status = allocate_terms(o, err);
   for (size_t i = 0; status == NST_OK && i < style_count; i++)
     status = add_style(o, &styles[i], i, style_count, err);
@@ -190,9 +218,9 @@ void nst_objective_destroy(nst_objective *objective) {
   if (!objective) return;
   for (int i = 0; i < NST_VGG19_CONVS; i++) {
     free(objective->terms[i].target);
-    free(objective->terms[i].difference);
+    free(objective->terms[i].style);
   }
-  nst_network_release(&objective->network);
+  free(objective->memory);
   free(objective);
 }
 
@@ -224,34 +252,29 @@ nst_status nst_objective_decode(
 
 /* ---- Evaluation */
 
-static void visit_losses(void *context, int layer, const float *f) {
+static void visit_losses(void *context, int layer, const float *f, void *workspace) {
   nst_objective *o = context;
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   size_t pixels = o->network.plan.layers[layer].pixels, count = pixels * (size_t)row->out;
   term *t = &o->terms[layer];
   if (row->style_n > 0) {
-    nst_gram(o->network.team, f, pixels, row->out, t->difference, o->network.workspace);
-    t->loss = t->weight * nst_gram_difference(t->difference, t->target, row->out, t->difference);
-  } else if (row->is_content) {
-    double sum = nst_square_error(o->network.team, f, t->target, count, o->network.workspace);
-    t->loss = t->weight * (sum / (double)count);
+    double scale = 4.0 * t->weight / ((double)square(row->out) * (double)pixels);
+    t->loss = t->weight * nst_gram_loss(o->network.team, f, pixels, row->out, t->target, scale, t->style,
+                              workspace);
+  } else {
+    t->loss = t->weight *
+              (nst_square_error(o->network.team, f, t->target, count, workspace) / (double)count);
   }
 }
 
-static bool seed_gradient(void *context, int layer, const float *f, float *out) {
-  nst_objective *o = context;
+static nst_network_seed seed_gradient(void *context, int layer) {
+  const nst_objective *o = context;
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   const term *t = &o->terms[layer];
-  size_t pixels = o->network.plan.layers[layer].pixels, count = pixels * (size_t)row->out;
-  if (t->weight == 0.0) return false;
-  if (row->style_n > 0) {
-    double scale = 4.0 * t->weight / ((double)square(row->out) * (double)pixels);
-    nst_gram_gradient(o->network.team, f, pixels, row->out, t->difference, (float)scale, out);
-  } else {
-    double scale = 2.0 * t->weight / (double)count;
-    nst_square_error_gradient(o->network.team, f, t->target, count, (float)scale, out);
-  }
-  return true;
+  if (t->weight == 0.0) return (nst_network_seed){0};
+  if (row->style_n > 0) return (nst_network_seed){.style = t->style};
+  double count = (double)o->network.plan.layers[layer].pixels * (double)row->out;
+  return (nst_network_seed){.content = t->target, .scale = (float)(2.0 * t->weight / count)};
 }
 
 static void add_layer(nst_losses *losses, int layer, bool is_style, double loss) {

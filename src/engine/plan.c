@@ -1,79 +1,192 @@
 #include "plan.h"
 
+#include "gram.h"
+
 #include "nst/engine.h"
 
-enum { ROUND = 16 }; /* floats: 64 bytes */
+enum {
+  LAYERS = NST_VGG19_CONVS,
+  LAST = LAYERS - 1,
+  ROUND = 16, /* floats: 64 bytes */
+  MOST_PARTS = 5 * LAYERS + 1,
+  SMALL_CHANGE = 5 /* what transforming the filters costs, in tiles */
+};
 
 /* So many pixels cannot be allocated, and no product below overflows with fewer. */
-#define MAX_PIXELS ((size_t)1 << 40)
+#define MOST_PIXELS ((size_t)1 << 40)
 
-static size_t padded(size_t pixels, int channels) {
-  return (pixels * (size_t)channels + ROUND - 1) / ROUND * ROUND;
+/* The steps of an evaluation: the layers forward, the loss of the last one, the layers backward. */
+static int forward_step(int layer) {
+  return layer;
 }
 
-static void set_sizes(int h, int w, nst_plan *plan) {
-  for (int i = 0; i < NST_VGG19_CONVS; i++) {
+static int backward_step(int layer) {
+  return 2 * LAYERS - layer;
+}
+
+enum { TOP_STEP = LAYERS };
+
+/* Memory that is needed from one step to another. */
+typedef struct part {
+  size_t floats;
+  int from, to; /* both included */
+  size_t *offset;
+} part;
+
+typedef struct parts {
+  part list[MOST_PARTS];
+  int count;
+} parts;
+
+static void need(parts *all, size_t floats, int from, int to, size_t *offset) {
+  size_t rounded = (floats + ROUND - 1) / ROUND * ROUND;
+  all->list[all->count++] = (part){.floats = rounded, .from = from, .to = to, .offset = offset};
+}
+
+static bool meet(const part *a, const part *b) {
+  return a->from <= b->to && b->from <= a->to;
+}
+
+/* The lowest place that none of the `placed` first parts needs at the same time. */
+static size_t find_place(const parts *all, int placed, const part *p) {
+  size_t at = 0;
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (int i = 0; i < placed; i++) {
+      const part *other = &all->list[i];
+      bool overlaps = *other->offset < at + p->floats && at < *other->offset + other->floats;
+      if (!meet(p, other) || !overlaps) continue;
+      at = *other->offset + other->floats;
+      moved = true;
+    }
+  }
+  return at;
+}
+
+/* Places the largest first, which leaves small gaps only. Returns the size of the whole. */
+static size_t place(parts *all) {
+  size_t floats = 0;
+  for (int i = 0; i < all->count; i++) {
+    int largest = i;
+    for (int j = i + 1; j < all->count; j++)
+      if (all->list[j].floats > all->list[largest].floats) largest = j;
+    part chosen = all->list[largest];
+    all->list[largest] = all->list[i];
+    all->list[i] = chosen;
+    *chosen.offset = find_place(all, i, &chosen);
+    if (floats < *chosen.offset + chosen.floats) floats = *chosen.offset + chosen.floats;
+  }
+  return floats;
+}
+
+/* ---- Methods */
+
+static size_t divide_up(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+
+/* Multiplications for each pair of channels, those of transforming the filters included. */
+static size_t cost(int m, size_t h, size_t w) {
+  size_t n = (size_t)m + 2;
+  return n * n * (divide_up(h, (size_t)m) * divide_up(w, (size_t)m) + SMALL_CHANGE);
+}
+
+static nst_conv_method cheapest(int h, int w) {
+  static const nst_conv_method methods[] = {NST_CONV_WINOGRAD_6, NST_CONV_WINOGRAD_4, NST_CONV_WINOGRAD_2};
+  nst_conv_method best = methods[0];
+  for (size_t i = 1; i < sizeof methods / sizeof methods[0]; i++)
+    if (cost((int)methods[i], (size_t)h, (size_t)w) < cost((int)best, (size_t)h, (size_t)w))
+      best = methods[i];
+  return best;
+}
+
+/* relu1_2 is the sharpest picture of the content that is pooled, and style gradients are strongest there: with
+ * tiles of one pooling window each, a maximum of equal neighbourhoods is decided as in the direct method. */
+static nst_conv_method forward_method(int layer, const nst_plan_layer *l, bool exact) {
+  if (exact || layer == 0) return NST_CONV_DIRECT;
+  return layer == 1 ? NST_CONV_WINOGRAD_2 : cheapest(l->h, l->w);
+}
+
+static void set_layers(const nst_plan_options *o, nst_plan *plan) {
+  int h = o->h, w = o->w;
+  for (int i = 0; i < LAYERS; i++) {
     if (nst_vgg19[i].pool_before) {
       h /= 2;
       w /= 2;
     }
-    plan->layers[i] = (nst_plan_layer){.h = h, .w = w, .pixels = (size_t)h * (size_t)w};
+    nst_plan_layer *l = &plan->layers[i];
+    *l = (nst_plan_layer){.h = h, .w = w, .pixels = (size_t)h * (size_t)w};
+    l->pooled = i < LAST && nst_vgg19[i + 1].pool_before;
+    l->forward = forward_method(i, l, o->exact);
+    l->backward = i == 0 ? NST_CONV_DIRECT : cheapest(h, w);
   }
 }
 
-/* All one after the other. While the gradient of layer i is computed, in the place of its activation, that of
- * layer i + 1 is read from its activation's place; what lies behind that is not needed any more, so the
- * loss's part of the gradient goes there. The last layer's gradient is nothing but that part. */
-static void place_all(nst_plan *plan) {
-  size_t end[NST_VGG19_CONVS], at = 0;
-  for (int i = 0; i < NST_VGG19_CONVS; i++) {
-    nst_plan_layer *layer = &plan->layers[i];
-    layer->pooled = at;
-    if (nst_vgg19[i].pool_before) at += padded(layer->pixels, nst_vgg19[i].in);
-    layer->activation = at;
-    at += padded(layer->pixels, nst_vgg19[i].out);
-    end[i] = at;
-  }
-  const int last = NST_VGG19_CONVS - 1;
-  plan->layers[last].seed = end[last];
-  end[last] += padded(plan->layers[last].pixels, nst_vgg19[last].out);
-  plan->floats = end[last];
-  for (int i = 0; i < last; i++) {
-    if (nst_vgg19[i].style_n == 0 && !nst_vgg19[i].is_content) continue;
-    plan->layers[i].seed = end[i + 1];
-    size_t seed_end = end[i + 1] + padded(plan->layers[i].pixels, nst_vgg19[i].out);
-    if (plan->floats < seed_end) plan->floats = seed_end;
+/* ---- What each layer needs */
+
+static size_t larger(size_t a, size_t b) {
+  return a > b ? a : b;
+}
+
+static size_t output_floats(const nst_plan_layer *l, int layer) {
+  size_t pixels = l->pooled ? (size_t)(l->h / 2) * (size_t)(l->w / 2) : l->pixels;
+  return pixels * (size_t)nst_vgg19[layer].out;
+}
+
+static size_t forward_workspace(const nst_plan_options *o, const nst_plan_layer *l, int layer) {
+  const nst_vgg19_layer *row = &nst_vgg19[layer];
+  size_t bytes = nst_conv_forward_workspace(row->in, row->out, l->forward, l->h, l->w, o->threads);
+  if (row->style_n > 0) bytes = larger(bytes, nst_gram_workspace(l->pixels, row->out));
+  if (row->is_content)
+    bytes = larger(bytes, nst_square_error_workspace(l->pixels * (size_t)row->out));
+  return bytes / sizeof(float);
+}
+
+static size_t backward_workspace(const nst_plan_options *o, const nst_plan_layer *l, int layer) {
+  const nst_vgg19_layer *row = &nst_vgg19[layer];
+  size_t bytes = nst_conv_backward_workspace(row->in, row->out, l->backward, l->h, l->w, o->threads);
+  if (layer == LAST) bytes = larger(bytes, nst_gram_gradient_workspace(o->threads));
+  return bytes / sizeof(float);
+}
+
+static void need_forward(parts *all, const nst_plan_options *o, nst_plan *plan) {
+  if (!o->gradients) need(all, plan->layers[0].pixels * 3, 0, 0, &plan->input);
+  for (int i = 0; i < LAYERS; i++) {
+    nst_plan_layer *l = &plan->layers[i];
+    bool keeps = o->gradients && (nst_vgg19[i].style_n > 0 || nst_vgg19[i].is_content);
+    int end = keeps ? backward_step(i + 1) : forward_step(i + 1);
+    if (keeps && i == 0) end = backward_step(0); /* its gradient takes its place */
+    need(all, output_floats(l, i), forward_step(i), end, &l->output);
+    need(all, forward_workspace(o, l, i), forward_step(i), forward_step(i), &l->forward_workspace);
   }
 }
 
-/* Two places in turns: each step reads one and writes the other. */
-static void place_in_turns(nst_plan *plan) {
-  size_t largest = 0;
-  for (int i = 0; i < NST_VGG19_CONVS; i++) {
-    size_t size = padded(plan->layers[i].pixels, nst_vgg19[i].out);
-    if (largest < size) largest = size;
+static void need_backward(parts *all, const nst_plan_options *o, nst_plan *plan) {
+  for (int i = 0; i < LAYERS; i++) {
+    nst_plan_layer *l = &plan->layers[i];
+    bool keeps = nst_vgg19[i].style_n > 0 || nst_vgg19[i].is_content;
+    size_t bytes = l->pooled ? output_floats(l, i) : keeps ? 0 : output_floats(l, i) / 8;
+    /* Gates are used where the gradient is spread, bits where it is made. */
+    int last = l->pooled ? backward_step(i) : backward_step(i + 1);
+    if (bytes > 0) need(all, divide_up(bytes, sizeof(float)), forward_step(i), last, &l->gates);
+    if (i > 0) need(all, output_floats(l, i), backward_step(i + 1), backward_step(i), &l->gradient);
+    int first = i == LAST ? TOP_STEP : backward_step(i);
+    need(all, backward_workspace(o, l, i), first, backward_step(i), &l->backward_workspace);
   }
-  size_t next = 0;
-  for (int i = 0; i < NST_VGG19_CONVS; i++) {
-    plan->layers[i].pooled = next;
-    if (nst_vgg19[i].pool_before) next = largest - next;
-    plan->layers[i].activation = next;
-    next = largest - next;
-  }
-  plan->floats = 2 * largest;
 }
 
-nst_status nst_plan_make(int h, int w, bool gradients, nst_plan *plan, nst_error *err) {
-  if (h < NST_MIN_SIDE || w < NST_MIN_SIDE)
+nst_status nst_plan_make(const nst_plan_options *o, nst_plan *plan, nst_error *err) {
+  if (o->h < NST_MIN_SIDE || o->w < NST_MIN_SIDE)
     return nst_fail(err, NST_INVALID,
-        "a picture of %dx%d pixels is too small: each side must have at least %d", w, h, NST_MIN_SIDE);
-  if ((size_t)h > MAX_PIXELS / (size_t)w)
-    return nst_fail(err, NST_NO_MEMORY, "a picture of %dx%d pixels is too large", w, h);
-  *plan = (nst_plan){0};
-  set_sizes(h, w, plan);
-  if (gradients)
-    place_all(plan);
-  else
-    place_in_turns(plan);
+        "a picture of %dx%d pixels is too small: each side must have at least %d", o->w, o->h, NST_MIN_SIDE);
+  if ((size_t)o->h > MOST_PIXELS / (size_t)o->w)
+    return nst_fail(err, NST_NO_MEMORY, "a picture of %dx%d pixels is too large", o->w, o->h);
+  *plan = (nst_plan){.gradients = o->gradients};
+  set_layers(o, plan);
+  parts all = {.count = 0};
+  need_forward(&all, o, plan);
+  if (o->gradients) need_backward(&all, o, plan);
+  plan->floats = place(&all);
+  if (o->gradients) plan->layers[0].gradient = plan->layers[0].output;
   return NST_OK;
 }

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@ typedef struct worker {
 
 struct nst_team {
   int threads, niceness;
+  const nst_kernels *kernels;
   int started; /* valid entries of workers: at most threads - 1 */
   worker *workers;
   pthread_mutex_t lock; /* guards what follows, except `next` */
@@ -90,6 +93,7 @@ nst_status nst_team_create(int threads, int niceness, nst_team **out, nst_error 
   if (!team) return nst_fail_memory(err, "a team of threads");
   team->threads = threads;
   team->niceness = niceness;
+  team->kernels = nst_kernels_choose();
   (void)pthread_mutex_init(&team->lock, NULL);
   (void)pthread_cond_init(&team->wake, NULL);
   (void)pthread_cond_init(&team->done, NULL);
@@ -119,6 +123,44 @@ void nst_team_destroy(nst_team *team) {
 
 int nst_team_threads(const nst_team *team) {
   return team ? team->threads : 1;
+}
+
+const nst_kernels *nst_team_kernels(const nst_team *team) {
+  return team ? team->kernels : nst_kernels_choose();
+}
+
+static nst_status find_kernels(const char *name, const nst_kernels **found, nst_error *err) {
+  char known[64] = "auto";
+  *found = nst_kernels_choose();
+  for (int i = 0; i < NST_KERNELS; i++) {
+    const nst_kernels *kernels = nst_kernels_at(i);
+    if (!kernels) continue;
+    if (strcmp(name, kernels->name) == 0) {
+      *found = kernels;
+      return NST_OK;
+    }
+    size_t used = strlen(known);
+    (void)snprintf(known + used, sizeof known - used, ", %s", kernels->name);
+  }
+  if (strcmp(name, "auto") == 0) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, "kernel", known,
+      "there is no kernel %.32s for this processor: kernel can be %s", name, known);
+}
+
+nst_status nst_kernel_check(const char *name, nst_error *err) {
+  const nst_kernels *kernels;
+  return find_kernels(name, &kernels, err);
+}
+
+nst_status nst_team_use_kernel(nst_team *team, const char *name, nst_error *err) {
+  const nst_kernels *kernels;
+  nst_status status = find_kernels(name, &kernels, err);
+  if (status == NST_OK) team->kernels = kernels;
+  return status;
+}
+
+const char *nst_team_kernel(const nst_team *team) {
+  return nst_team_kernels(team)->name;
 }
 
 static void run_alone(nst_team_fn fn, void *context, size_t items) {

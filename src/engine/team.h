@@ -2,6 +2,7 @@
 #ifndef NST_ENGINE_TEAM_H
 #define NST_ENGINE_TEAM_H
 
+#include "kernel/kernels.h"
 #include "nst/engine.h"
 
 #include <stddef.h>
@@ -15,5 +16,8 @@ typedef void (*nst_team_fn)(void *context, size_t item, int thread);
  * before the call is visible to every item, and what the items wrote to the caller afterwards. Not to be
  * called from inside an item. */
 void nst_team_run(nst_team *team, nst_team_fn fn, void *context, size_t items);
+
+/* The kernels that a team computes with; the fastest that run here for NULL. */
+const nst_kernels *nst_team_kernels(const nst_team *team);
 
 #endif

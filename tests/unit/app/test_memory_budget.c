@@ -33,7 +33,7 @@ static int tear_down(void **state) {
 }
 
 static nst_memory_budget budget_of(size_t mib) {
-  return (nst_memory_budget){.weights = weights, .threads = 2, .job_bytes = mib * MIB};
+  return (nst_memory_budget){.threads = 2, .job_bytes = mib * MIB};
 }
 
 static nst_options options_of(int64_t size, nst_resize_mode mode) {
@@ -49,8 +49,8 @@ static nst_options options_of(int64_t size, nst_resize_mode mode) {
 static void workers_share_what_the_weights_leave(void **state) {
   (void)state;
   nst_memory_budget one, four;
-  assert_int_equal(nst_memory_budget_init(&one, weights, 4000, 1, 2, NULL), NST_OK);
-  assert_int_equal(nst_memory_budget_init(&four, weights, 4000, 4, 2, NULL), NST_OK);
+  assert_int_equal(nst_memory_budget_init(&one, 4000, 1, 2, NULL), NST_OK);
+  assert_int_equal(nst_memory_budget_init(&four, 4000, 4, 2, NULL), NST_OK);
   /* The weights alone are about 100 MiB. */
   assert_in_range(one.job_bytes, (size_t)3000 * MIB, (size_t)3900 * MIB);
   assert_in_range(four.job_bytes, one.job_bytes / 4 - MIB, one.job_bytes / 4 + MIB);
@@ -61,7 +61,7 @@ static void the_default_is_four_fifths_of_the_machine(void **state) {
   (void)state;
   nst_memory_budget budget;
   double whole = (double)nst_machine_memory("");
-  assert_int_equal(nst_memory_budget_init(&budget, weights, 0, 1, 2, NULL), NST_OK);
+  assert_int_equal(nst_memory_budget_init(&budget, 0, 1, 2, NULL), NST_OK);
   double program = (double)nst_machine_resident(""), found = (double)budget.job_bytes;
   assert_true(found < 0.8 * whole);
   assert_true(found > 0.8 * whole - program - 64 * MIB);
@@ -71,14 +71,14 @@ static void a_limit_that_leaves_nothing_is_refused(void **state) {
   (void)state;
   nst_memory_budget budget;
   nst_error err = NST_ERROR_INIT;
-  assert_int_equal(nst_memory_budget_init(&budget, weights, 1, 1, 2, &err), NST_INVALID);
+  assert_int_equal(nst_memory_budget_init(&budget, 1, 1, 2, &err), NST_INVALID);
   assert_string_equal(err.field, "memory_limit");
   assert_non_null(strstr(err.detail, "of 1 MiB the program"));
   assert_non_null(strstr(err.detail, "1 of the smallest jobs"));
   /* It would do for one worker, but not for 64. */
   int64_t limit = (int64_t)(nst_machine_resident("") / MIB) + 128;
-  assert_int_equal(nst_memory_budget_init(&budget, weights, limit, 1, 1, &err), NST_OK);
-  assert_int_equal(nst_memory_budget_init(&budget, weights, limit, 64, 1, &err), NST_INVALID);
+  assert_int_equal(nst_memory_budget_init(&budget, limit, 1, 1, &err), NST_OK);
+  assert_int_equal(nst_memory_budget_init(&budget, limit, 64, 1, &err), NST_INVALID);
 }
 
 /* ---- Jobs */
@@ -155,8 +155,7 @@ static const nst_job_sizes ribbon = {{8000, 100}, {{8000, 100}}, 1},
 
 static size_t ribbon_bytes(int history) {
   const nst_size size = {1240, 16};
-  const nst_memory_request request = {.weights = weights,
-      .width = size.width,
+  const nst_memory_request request = {.width = size.width,
       .height = size.height,
       .styles = &size,
       .style_count = 1,

@@ -25,8 +25,7 @@ typedef struct job {
 } job;
 
 static nst_memory_request request_of(const job *j) {
-  return (nst_memory_request){.weights = model.weights,
-      .width = j->content.width,
+  return (nst_memory_request){.width = j->content.width,
       .height = j->content.height,
       .styles = j->styles,
       .style_count = j->style_count,
@@ -134,8 +133,7 @@ static void a_job_with_a_large_style(void **state) {
 static const nst_size square = {128, 128};
 
 static nst_memory_request typical(void) {
-  return (nst_memory_request){.weights = model.weights,
-      .width = 320,
+  return (nst_memory_request){.width = 320,
       .height = 200,
       .styles = &square,
       .style_count = 1,

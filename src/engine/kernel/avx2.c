@@ -1,0 +1,21 @@
+/* Compiled with the flags of AVX2 and FMA: 16 registers of 8 lanes, of which 12 hold the sums of a tile. */
+#define LANES 8
+#define MOST_VECTORS 2
+#define KERNELS nst_kernels_avx2
+#define KERNELS_NAME "avx2"
+#define LOOSE_PRODUCT product
+
+#include "lanes.h"
+#include "tables.h"
+
+#include <immintrin.h>
+
+ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
+  bits[first / 8] = (uint8_t)_mm256_movemask_ps((__m256)mask);
+}
+
+#include "epilogue.h"
+#include "product.h"
+#include "winograd.h"
+
+#include "table.h"

@@ -1,0 +1,23 @@
+/* Compiled with the flags of AVX-512 F: 32 registers of 16 lanes, of which 24 hold the sums of a tile. */
+#define LANES 16
+#define MOST_VECTORS 4
+#define KERNELS nst_kernels_avx512
+#define KERNELS_NAME "avx512"
+#define LOOSE_PRODUCT product
+
+#include "lanes.h"
+#include "tables.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
+  uint16_t packed = (uint16_t)_mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
+  memcpy(bits + first / 8, &packed, sizeof packed);
+}
+
+#include "epilogue.h"
+#include "product.h"
+#include "winograd.h"
+
+#include "table.h"
