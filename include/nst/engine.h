@@ -29,9 +29,9 @@ nst_status nst_team_create(int threads, int niceness, nst_team **out, nst_error 
 void nst_team_destroy(nst_team *team);
 int nst_team_threads(const nst_team *team);
 
-/* Which set of kernels the team computes with: "avx512", "avx2", "generic", or "auto" for the fastest that this
- * processor runs, which is what a team begins with. Not to be called while the team computes. NST_INVALID for
- * one that is unknown or cannot run here. */
+/* Which set of kernels the team computes with: "avx512", "avx2", "generic", or "auto" for the fastest that
+ * this processor runs, which is what a team begins with. Not to be called while the team computes.
+ * NST_INVALID for one that is unknown or cannot run here. */
 nst_status nst_team_use_kernel(nst_team *team, const char *name, nst_error *err);
 const char *nst_team_kernel(const nst_team *team);
 
@@ -75,8 +75,8 @@ typedef struct nst_objective_options {
   double content_weight; /* c, at least 0; the reference: 1 */
   double style_weight;   /* multiplies each 1000/n^2, at least 0; the reference: 1 */
   nst_pooling pooling;   /* 2x2, stride 2, a last odd row or column is dropped; the reference: max */
-  bool exact;            /* forward sums in PyTorch's order (on processors with fused multiply-add), three times
-                            slower: where two values are almost equal, a maximum is decided as there */
+  bool exact; /* forward sums in PyTorch's order (on processors with fused multiply-add), three times
+                 slower: where two values are almost equal, a maximum is decided as there */
 } nst_objective_options;
 
 typedef struct nst_layer_loss {
@@ -121,6 +121,33 @@ nst_status nst_objective_decode(
  * workspace). */
 nst_status nst_objective_evaluate(
     nst_objective *objective, const float *x, float *gradient, nst_losses *losses, nst_error *err);
+
+/* Where the time of an evaluation goes: one entry for each layer and pass, in the order of computation. */
+typedef struct nst_profile_entry {
+  const char *layer;  /* "relu1_1"; static storage, as all strings here */
+  const char *pass;   /* "forward", "loss", "loss gradient" (of the last layer) or "backward", which holds the
+                         gradients of the losses below it */
+  const char *method; /* "direct", "winograd2", "winograd4", "winograd6" or "product" */
+  double seconds;     /* wall clock */
+  double
+      flops_direct; /* floating-point operations by definition, a multiplication and an addition each one */
+  double flops;     /* of the matrix products that were computed instead */
+} nst_profile_entry;
+
+enum { NST_MAX_PROFILE = 40 };
+
+typedef struct nst_profile {
+  nst_profile_entry entries[NST_MAX_PROFILE];
+  int count;
+} nst_profile;
+
+/* nst_objective_evaluate, with `*profile` filled. */
+nst_status nst_objective_profile(nst_objective *objective, const float *x, float *gradient,
+    nst_losses *losses, nst_profile *profile, nst_error *err);
+
+/* Operations per second of the best loop of multiply-adds that the team's kernels have, all its threads
+ * together: what a processor that is never kept waiting would reach. Takes about `seconds`. */
+double nst_team_peak_flops(nst_team *team, double seconds);
 
 /* ---- Optimisers: plain algorithms on n float32 unknowns
  * ---------------------------------------------------------- */
@@ -237,8 +264,8 @@ typedef struct nst_size {
 
 /* A job as far as its memory depends on it; the members are those of nst_stylize's arguments. */
 typedef struct nst_memory_request {
-  int width, height;          /* of the image being optimised */
-  const nst_size *styles;     /* style_count of them */
+  int width, height;      /* of the image being optimised */
+  const nst_size *styles; /* style_count of them */
   size_t style_count;
   nst_optimizer optimizer;
   int history; /* L-BFGS only */

@@ -11,6 +11,7 @@ enum nst_exit { NST_EXIT_DONE = 0, NST_EXIT_FAILED = 1, NST_EXIT_USAGE = 2, NST_
 int nst_command_serve(int argc, char **argv);
 int nst_command_run(int argc, char **argv);
 int nst_command_score(int argc, char **argv);
+int nst_command_bench(int argc, char **argv);
 int nst_command_weights(int argc, char **argv);
 int nst_command_health(int argc, char **argv);
 
@@ -26,8 +27,8 @@ int nst_command_line(
 /* The value of --threads; all cores for NULL. NST_INVALID. */
 nst_status nst_parse_threads(const char *text, int *threads, nst_error *err);
 
-/* A team at the process's own priority. `kernel` is the value of --kernel, NULL for the fastest; nst_kernel_check
- * tells whether it is one. NST_INVALID, NST_NO_MEMORY, NST_IO. */
+/* A team at the process's own priority. `kernel` is the value of --kernel, NULL for the fastest;
+ * nst_kernel_check tells whether it is one. NST_INVALID, NST_NO_MEMORY, NST_IO. */
 nst_status nst_make_team(int threads, const char *kernel, nst_team **team, nst_error *err);
 
 #endif

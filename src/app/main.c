@@ -14,6 +14,7 @@ static const command commands[] = {
     {"serve", "answer HTTP requests", nst_command_serve},
     {"run", "repaint one photo", nst_command_run},
     {"score", "tell the reference's loss of a picture", nst_command_score},
+    {"bench", "measure how fast it computes here", nst_command_bench},
     {"weights", "look at a weights file", nst_command_weights},
     {"health", "ask a running service whether it is well", nst_command_health},
 };

@@ -154,8 +154,8 @@ nst_status nst_memory_budget_largest_square(
   return NST_OK;
 }
 
-nst_status nst_memory_budget_init(nst_memory_budget *budget, int64_t limit_mib,
-    int workers, int threads, nst_error *err) {
+nst_status nst_memory_budget_init(
+    nst_memory_budget *budget, int64_t limit_mib, int workers, int threads, nst_error *err) {
   nst_option_table table;
   nst_options options;
   (void)malloc_trim(0); /* what loading used and freed is not taken */

@@ -25,7 +25,8 @@ typedef struct nst_job_sizes {
  * or its control group's. To be called when all is loaded that the program keeps: it is measured.
  * NST_INVALID, naming memory_limit, when what is left would not do for the smallest job of the default
  * preset. */
-nst_status nst_memory_budget_init(nst_memory_budget *budget, int64_t limit_mib, int workers, int threads, nst_error *err);
+nst_status nst_memory_budget_init(
+    nst_memory_budget *budget, int64_t limit_mib, int workers, int threads, nst_error *err);
 
 /* Whether a job with these options and pictures, which nst_options_check_picture has let pass, fits.
  * NST_INVALID when it does not; the sentence names the largest `size` that would fit, and the field is

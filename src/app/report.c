@@ -51,9 +51,13 @@ static bool add(cJSON *object, const char *name, cJSON *item) {
   return false;
 }
 
-static bool fill(cJSON *json, const nst_report_facts *facts) {
+double nst_peak_rss_bytes(void) {
   struct rusage usage = {0};
   (void)getrusage(RUSAGE_SELF, &usage);
+  return (double)usage.ru_maxrss * 1024;
+}
+
+static bool fill(cJSON *json, const nst_report_facts *facts) {
   char weights[80];
   (void)snprintf(weights, sizeof weights, "sha256:%s", facts->weights->sha256);
   const nst_stylize_report *run = facts->run;
@@ -62,7 +66,7 @@ static bool fill(cJSON *json, const nst_report_facts *facts) {
          add(json, "best_loss", number(run->best_loss)) &&
          add(json, "seconds", cJSON_CreateNumber(run->seconds)) &&
          add(json, "seconds_per_evaluation", cJSON_CreateNumber(run->seconds_per_evaluation)) &&
-         add(json, "peak_rss_bytes", cJSON_CreateNumber((double)usage.ru_maxrss * 1024)) &&
+         add(json, "peak_rss_bytes", cJSON_CreateNumber(nst_peak_rss_bytes())) &&
          add(json, "threads", cJSON_CreateNumber(facts->threads)) &&
          add(json, "width", cJSON_CreateNumber(facts->width)) &&
          add(json, "height", cJSON_CreateNumber(facts->height)) &&

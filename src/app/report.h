@@ -22,6 +22,9 @@ typedef struct nst_report_facts {
  */
 struct cJSON *nst_layers_to_json(const nst_losses *losses);
 
+/* The most memory this process has held so far. */
+double nst_peak_rss_bytes(void);
+
 /* Writes the --report file. Losses that are not finite become null. NST_NO_MEMORY, NST_IO, NST_NO_SPACE. */
 nst_status nst_report_write(const char *path, const nst_report_facts *facts, nst_error *err);
 

@@ -76,9 +76,8 @@ static void finish_forward(
   const float *bias = p->biased ? zeros : p->bias + channel;
   if (result->y) {
     size_t first = (at->row * p->w + at->column) * p->out + channel;
-    nst_relu_target target = {.bias = bias,
-        .y = result->y + first,
-        .bits = result->bits ? result->bits + first / 8 : NULL};
+    nst_relu_target target = {
+        .bias = bias, .y = result->y + first, .bits = result->bits ? result->bits + first / 8 : NULL};
     p->kernels->relu(r, &target);
   } else {
     size_t first = (at->row / 2 * (p->w / 2) + at->column / 2) * p->out + channel;

@@ -48,9 +48,9 @@ typedef struct nst_conv_result {
                           for none */
   nst_pooling pooling; /* with pooled */
   float *pooled;       /* [h / 2][w / 2][out]; a last odd row or column is dropped */
-  uint8_t *gates;      /* with pooled: [h / 2][w / 2][out], bit k set where the gradient goes to value k of the
-                          2x2 window (row by row), through its ReLU; NULL for none. The maximum of equal values
-                          is the first of them. */
+  uint8_t *gates; /* with pooled: [h / 2][w / 2][out], bit k set where the gradient goes to value k of the
+                     2x2 window (row by row), through its ReLU; NULL for none. The maximum of equal values
+                     is the first of them. */
 } nst_conv_result;
 
 /* `result` must not overlap x. `workspace` is aligned to 64 bytes. A NaN in x stays one. */
@@ -68,7 +68,7 @@ typedef struct nst_conv_gradient {
   const float *style;   /* adds f * style, for style[in / 64][in][64], panels of columns; needs f; or NULL */
   const float *content; /* adds content_scale * (f - content), [h][w][in]; needs f; or NULL */
   float content_scale;
-  float *dx;            /* [h][w][in]; may be f when there are 64 channels, and must not overlap the rest */
+  float *dx; /* [h][w][in]; may be f when there are 64 channels, and must not overlap the rest */
 } nst_conv_gradient;
 
 void nst_conv_backward(const nst_conv_filters *filters, nst_conv_method method, nst_team *team, int h, int w,

@@ -1,10 +1,11 @@
-/* Direct convolution: the neighbourhoods of a chunk of pixels are laid out as the rows of a matrix, one slab of
- * input channels behind the other, and multiplied with the filters slab by slab.
+/* Direct convolution: the neighbourhoods of a chunk of pixels are laid out as the rows of a matrix, one slab
+ * of input channels behind the other, and multiplied with the filters slab by slab.
  *
  * The order of the sums is that of oneDNN's direct convolution, which PyTorch uses: the bias first, then for
  * each slab of 16 input channels the sum over the taps and over those channels. Rounding decides which way a
- * ReLU near 0 or the maximum of nearly equal values goes, and a single such decision can change the gradient by
- * a thousandth. In the same order, with fused multiply-add, the activations are the reference's to the last bit.
+ * ReLU near 0 or the maximum of nearly equal values goes, and a single such decision can change the gradient
+ * by a thousandth. In the same order, with fused multiply-add, the activations are the reference's to the
+ * last bit.
  */
 #include "conv_pass.h"
 #include "memory.h"
@@ -60,8 +61,8 @@ static void copy_chunk(const nst_conv_pass *p, const nst_conv_place *at, float *
 static void copy_filters(const nst_conv_pass *p, size_t panel, size_t channel, size_t depth, float *rows) {
   for (size_t tap = 0; tap < 9; tap++)
     for (size_t k = 0; k < depth; k++, rows += NST_PANEL)
-      memcpy(rows, p->filters + ((panel * p->in + channel + k) * 9 + tap) * NST_PANEL,
-          NST_PANEL * sizeof *rows);
+      memcpy(
+          rows, p->filters + ((panel * p->in + channel + k) * 9 + tap) * NST_PANEL, NST_PANEL * sizeof *rows);
 }
 
 static void multiply_chunk(

@@ -1,6 +1,6 @@
-/* The gradient by the three channels of the picture: a matrix product gives what each pixel of dy sends to its
- * nine neighbours (3 x 3 taps x 3 channels = 27 columns), and each pixel of the picture collects what it is
- * sent. Computing three of 64 columns the common way would waste the rest.
+/* The gradient by the three channels of the picture: a matrix product gives what each pixel of dy sends to
+ * its nine neighbours (3 x 3 taps x 3 channels = 27 columns), and each pixel of the picture collects what it
+ * is sent. Computing three of 64 columns the common way would waste the rest.
  */
 #include "conv_pass.h"
 #include "memory.h"

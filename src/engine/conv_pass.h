@@ -20,9 +20,9 @@ typedef struct nst_conv_pass {
   const float *filters;
   const float *x; /* [h][w][in], or pooled where there are gates */
   const uint8_t *gates;
-  float unpool_scale; /* what a value of a window gets of the gradient */
-  const float *bias;  /* forward */
-  bool biased;        /* the sums begin with it: it is not to be added at the end */
+  float unpool_scale;                /* what a value of a window gets of the gradient */
+  const float *bias;                 /* forward */
+  bool biased;                       /* the sums begin with it: it is not to be added at the end */
   const nst_conv_result *result;     /* forward, else NULL */
   const nst_conv_gradient *gradient; /* backward, else NULL */
   char *workspace;

@@ -1,12 +1,12 @@
-/* Winograd's convolution: the tiles of a block are transformed into points, the points are multiplied with the
- * transformed filters (one matrix product for each point), and the products are transformed back.
+/* Winograd's convolution: the tiles of a block are transformed into points, the points are multiplied with
+ * the transformed filters (one matrix product for each point), and the products are transformed back.
  *
  * There are two ways to cut the work. Where the filters are few, a thread takes a block of tiles through all
  * three steps while it lies in its cache, and all share the filters, transformed once for each pass. Where
  * they are many (256 channels and more), their points would fill tens of megabytes: there, all threads
- * transform a large block of tiles first; then each takes panels of output channels, transforms that panel's
- * filters row of points by row of points, and uses each row at once. Transforming them anew for each block
- * costs a few percent of the products and saves reading seven times as much memory.
+ * transform a large block of tiles first; then each takes panels of output channels and transforms that
+ * panel's filters, a part of the channels and a row of points at a time, which it uses at once. Transforming
+ * them anew for each block costs a few percent of the products and saves reading seven times as much memory.
  */
 #include "conv_pass.h"
 #include "memory.h"
@@ -15,10 +15,11 @@
 
 enum {
   SHARED_FLOATS = 2200000, /* the most transformed filters that are kept for a pass: an L3 cache holds them */
-  BLOCK_FLOATS = 400000,   /* points and products of a block that goes through all steps: an L2 cache and more */
-  LARGE_FLOATS = 1400000,  /* points of a block that all threads share: a part of an L3 cache */
-  ROWS_MULTIPLE = 6,       /* of tiles in a block: those of the matrix product's kernel */
-  LINE = 16                /* floats of a cache line: added to strides, which would meet in the same sets */
+  BLOCK_FLOATS =
+      400000, /* points and products of a block that goes through all steps: an L2 cache and more */
+  LARGE_FLOATS = 1400000, /* points of a block that all threads share: a part of an L3 cache */
+  ROWS_MULTIPLE = 6,      /* of tiles in a block: those of the matrix product's kernel */
+  LINE = 16               /* floats of a cache line: added to strides, which would meet in the same sets */
 };
 
 /* How a pass is cut. Results do not depend on it: each product is one sum over the channels. */
@@ -28,10 +29,10 @@ typedef struct cut {
   size_t block, blocks;       /* tiles of a block */
   bool by_channels;
   size_t panels;
-  size_t part_channels;         /* of the inputs: the points of a tile are stored part by part */
-  size_t filter_stride;         /* floats from one point of the filters to the next */
-  size_t v_stride, m_stride;    /* the same of the transformed tiles and of their products */
-  size_t shared_floats;         /* by tiles: filters; by channels: transformed tiles */
+  size_t part_channels;      /* of the inputs: the points of a tile are stored part by part */
+  size_t filter_stride;      /* floats from one point of the filters to the next */
+  size_t v_stride, m_stride; /* the same of the transformed tiles and of their products */
+  size_t shared_floats;      /* by tiles: filters; by channels: transformed tiles */
   size_t thread_floats;
 } cut;
 
@@ -159,8 +160,8 @@ static void unpool_patch(
     }
 }
 
-/* Where the points of tile t of a block lie: v[point][part of the channels][tile][channel of the part], so that a
- * matrix product reads one part from the first tile to the last without a gap. */
+/* Where the points of tile t of a block lie: v[point][part of the channels][tile][channel of the part], so
+ * that a matrix product reads one part from the first tile to the last without a gap. */
 static float *points_at(const run *r, float *v, size_t t, size_t channel) {
   const cut *c = &r->cut;
   return v + channel * c->block + t * c->part_channels;
@@ -182,8 +183,7 @@ static void load_part(const run *r, size_t row, size_t column, size_t channel, f
     r->winograd->input(from, p->w * p->in, p->in, c->part_channels, v, c->v_stride);
   } else {
     copy_patch(p, row, column, channel, c, patch);
-    r->winograd->input(
-        patch, c->n * c->part_channels, c->part_channels, c->part_channels, v, c->v_stride);
+    r->winograd->input(patch, c->n * c->part_channels, c->part_channels, c->part_channels, v, c->v_stride);
   }
 }
 
@@ -193,7 +193,8 @@ static void prefetch(const nst_conv_pass *p, const float *x, size_t channels, si
   size_t end = nst_at_most(row + rows, p->h), last = nst_at_most(column + columns, p->w);
   for (; row < end; row++)
     for (size_t j = column; j < last; j++)
-      for (size_t k = 0; k < count; k += LINE) __builtin_prefetch(x + (row * p->w + j) * channels + channel + k);
+      for (size_t k = 0; k < count; k += LINE)
+        __builtin_prefetch(x + (row * p->w + j) * channels + channel + k);
 }
 
 /* Transforms the t-th tile of a block into v. */
@@ -201,7 +202,8 @@ static void load_tile(const run *r, size_t tile, size_t t, float *patch, float *
   const cut *c = &r->cut;
   size_t row = tile / c->tiles_across * c->m, column = tile % c->tiles_across * c->m;
   if (!r->pass->gates)
-    prefetch(r->pass, r->pass->x, r->pass->in, 0, r->pass->in, row > 0 ? row - 1 : 0, c->n, column + c->m + 1, c->m);
+    prefetch(r->pass, r->pass->x, r->pass->in, 0, r->pass->in, row > 0 ? row - 1 : 0, c->n, column + c->m + 1,
+        c->m);
   for (size_t channel = 0; channel < r->pass->in; channel += c->part_channels)
     load_part(r, row, column, channel, patch, points_at(r, v, t, channel));
 }
@@ -209,13 +211,13 @@ static void load_tile(const run *r, size_t tile, size_t t, float *patch, float *
 static void store_tile(const run *r, size_t tile, size_t panel, const float *products, const scratch *s) {
   const nst_conv_pass *p = r->pass;
   const cut *c = &r->cut;
-  nst_conv_place at = {.row = tile / c->tiles_across * c->m,
-      .column = tile % c->tiles_across * c->m,
-      .panel = panel};
+  nst_conv_place at = {
+      .row = tile / c->tiles_across * c->m, .column = tile % c->tiles_across * c->m, .panel = panel};
   at.rows = nst_at_most(c->m, p->h - at.row);
   at.columns = nst_at_most(c->m, p->w - at.column);
   if (p->gradient && p->gradient->f)
-    prefetch(p, p->gradient->f, p->out, p->gradient->style ? 0 : panel * NST_PANEL, p->gradient->style ? p->out : NST_PANEL, at.row, c->m, at.column + c->m, c->m);
+    prefetch(p, p->gradient->f, p->out, p->gradient->style ? 0 : panel * NST_PANEL,
+        p->gradient->style ? p->out : NST_PANEL, at.row, c->m, at.column + c->m, c->m);
   r->winograd->output(products, c->m_stride, s->sums);
   nst_conv_finish(p, &at, s->sums, c->m, s->seed);
 }
@@ -226,8 +228,8 @@ static const float *filters_of(const run *r, size_t panel, size_t channel) {
 }
 
 /* products[tile] += points[tile][part] * filters[part] of one point */
-static void multiply_part(const run *r, const float *points, size_t tiles, const float *filters, bool accumulate,
-    float *products) {
+static void multiply_part(
+    const run *r, const float *points, size_t tiles, const float *filters, bool accumulate, float *products) {
   nst_product product = {.rows = tiles,
       .columns = NST_PANEL,
       .depth = r->cut.part_channels,
@@ -304,8 +306,8 @@ static void compute_panel(void *context, size_t item, int thread) {
   size_t panel = item / r->parts, first = item % r->parts * r->part;
   if (first >= r->tiles) return;
   size_t tiles = nst_at_most(r->part, r->tiles - first);
-  for (size_t i = 0; i < c->n; i++)
-    for (size_t channel = 0; channel < r->pass->in; channel += c->part_channels) {
+  for (size_t channel = 0; channel < r->pass->in; channel += c->part_channels)
+    for (size_t i = 0; i < c->n; i++) {
       r->winograd->filter(
           filters_of(r, panel, channel), c->part_channels, (int)i, s.filters, c->filter_stride);
       multiply_row(r, &s, first, tiles, i, channel);
@@ -314,8 +316,8 @@ static void compute_panel(void *context, size_t item, int thread) {
     store_tile(r, r->first + first + t, panel, s.products + t * NST_PANEL, &s);
 }
 
-/* More items than panels, where those would leave threads idle. A product whose rounding depends on the number
- * of rows is not cut, so that results do not depend on the team. */
+/* More items than panels, where those would leave threads idle. A product whose rounding depends on the
+ * number of rows is not cut, so that results do not depend on the team. */
 static void share_panels(run *r) {
   size_t team = (size_t)nst_team_threads(r->pass->team), panels = r->cut.panels;
   bool cuts = r->product == r->pass->kernels->product && panels % team != 0;

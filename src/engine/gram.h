@@ -1,7 +1,7 @@
 /* Gram matrices of activations, and the style and content losses. Internal to the engine.
  *
- * Activations are f[pixels][c] float32 (NHWC with height and width taken together), c a multiple of 64. Results
- * are bit-identical for any team.
+ * Activations are f[pixels][c] float32 (NHWC with height and width taken together), c a multiple of 64.
+ * Results are bit-identical for any team.
  */
 #ifndef NST_ENGINE_GRAM_H
 #define NST_ENGINE_GRAM_H
@@ -25,8 +25,8 @@ double nst_gram_loss(nst_team *team, const float *f, size_t pixels, int c, const
 /* Bytes of workspace that nst_gram_gradient needs. */
 size_t nst_gram_gradient_workspace(int threads);
 
-/* out[pixels][c] = f * style, and 0 where f is not positive: the gradient by the sums before the ReLU that made
- * f. out must not overlap f. */
+/* out[pixels][c] = f * style, and 0 where f is not positive: the gradient by the sums before the ReLU that
+ * made f. out must not overlap f. */
 void nst_gram_gradient(
     nst_team *team, const float *f, size_t pixels, int c, const float *style, float *out, void *workspace);
 

@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include "gram.h"
+#include "profile.h"
 #include "weights_internal.h"
 
 #include <string.h>
@@ -21,6 +22,7 @@ static bool has_loss(int layer) {
 
 void nst_network_forward(
     const nst_network *network, const float *x, int last, nst_network_visitor visit, void *context) {
+  nst_stopwatch watch = nst_stopwatch_start(network->profile);
   for (int i = 0; i <= last; i++) {
     const nst_plan_layer *layer = &network->plan.layers[i];
     float *output = at(network, layer->output);
@@ -34,9 +36,13 @@ void nst_network_forward(
       result.bits = has_loss(i) ? NULL : gates;
     }
     float *workspace = at(network, layer->forward_workspace);
-    nst_conv_forward(network->weights->conv[i], layer->forward, network->team, x, layer->h, layer->w, &result,
-        workspace);
-    if (has_loss(i)) visit(context, i, output, workspace);
+    nst_conv_forward(
+        network->weights->conv[i], layer->forward, network->team, x, layer->h, layer->w, &result, workspace);
+    nst_stopwatch_forward(&watch, &network->plan, i);
+    if (has_loss(i)) {
+      visit(context, i, output, workspace);
+      nst_stopwatch_loss(&watch, &network->plan, i);
+    }
     x = output;
   }
 }
@@ -73,14 +79,18 @@ static void step_back(const nst_network *network, int i, const nst_network_seed 
 
 void nst_network_backward(
     const nst_network *network, nst_network_seeder seed, void *context, float *gradient) {
+  nst_stopwatch watch = nst_stopwatch_resume(network->profile);
   nst_network_seed top = seed(context, LAST);
   begin_backward(network, &top);
+  nst_stopwatch_loss_gradient(&watch, &network->plan, LAST);
   for (int i = LAST; i > 0; i--) {
     nst_network_seed below = seed(context, i - 1);
     step_back(network, i, &below);
+    nst_stopwatch_backward(&watch, &network->plan, i, below.style != NULL);
   }
   const nst_plan_layer *bottom = &network->plan.layers[0];
   nst_conv_gradient first = {.dy = at(network, bottom->gradient), .dx = gradient};
   nst_conv_backward(network->weights->conv[0], bottom->backward, network->team, bottom->h, bottom->w, &first,
       at(network, bottom->backward_workspace));
+  nst_stopwatch_backward(&watch, &network->plan, 0, false);
 }

@@ -16,11 +16,12 @@ typedef struct nst_network {
   nst_team *team;
   nst_pooling pooling;
   nst_plan plan;
-  float *memory; /* plan.floats, aligned to 64 bytes */
+  float *memory;        /* plan.floats, aligned to 64 bytes */
+  nst_profile *profile; /* receives times; NULL for none */
 } nst_network;
 
-/* Called with the activation f[h][w][out] of each layer with a loss as soon as it is computed. `workspace` has
- * room for what nst_gram_workspace and nst_square_error_workspace ask for. */
+/* Called with the activation f[h][w][out] of each layer with a loss as soon as it is computed. `workspace`
+ * has room for what nst_gram_workspace and nst_square_error_workspace ask for. */
 typedef void (*nst_network_visitor)(void *context, int layer, const float *f, void *workspace);
 
 /* What a layer's loss adds to the gradient by its activation f: f * style (as in conv.h), and scale * (f -
@@ -32,7 +33,7 @@ typedef struct nst_network_seed {
 
 typedef nst_network_seed (*nst_network_seeder)(void *context, int layer);
 
-/* Computes the layers 0 .. last for x[h][w][3]. */
+/* Computes the layers 0 .. last for x[h][w][3]. Empties the profile. */
 void nst_network_forward(
     const nst_network *network, const float *x, int last, nst_network_visitor visit, void *context);
 

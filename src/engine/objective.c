@@ -259,11 +259,10 @@ static void visit_losses(void *context, int layer, const float *f, void *workspa
   term *t = &o->terms[layer];
   if (row->style_n > 0) {
     double scale = 4.0 * t->weight / ((double)square(row->out) * (double)pixels);
-    t->loss = t->weight * nst_gram_loss(o->network.team, f, pixels, row->out, t->target, scale, t->style,
-                              workspace);
-  } else {
     t->loss = t->weight *
-              (nst_square_error(o->network.team, f, t->target, count, workspace) / (double)count);
+              nst_gram_loss(o->network.team, f, pixels, row->out, t->target, scale, t->style, workspace);
+  } else {
+    t->loss = t->weight * (nst_square_error(o->network.team, f, t->target, count, workspace) / (double)count);
   }
 }
 
@@ -290,6 +289,14 @@ static void collect(const nst_objective *o, nst_losses *losses) {
   for (int i = 0; i < NST_VGG19_CONVS; i++)
     if (nst_vgg19[i].is_content) add_layer(losses, i, false, o->terms[i].loss);
   losses->total = losses->style + losses->content;
+}
+
+nst_status nst_objective_profile(nst_objective *objective, const float *x, float *gradient,
+    nst_losses *losses, nst_profile *profile, nst_error *err) {
+  objective->network.profile = profile;
+  nst_status status = nst_objective_evaluate(objective, x, gradient, losses, err);
+  objective->network.profile = NULL;
+  return status;
 }
 
 nst_status nst_objective_evaluate(

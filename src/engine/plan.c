@@ -100,8 +100,9 @@ static nst_conv_method cheapest(int h, int w) {
   return best;
 }
 
-/* relu1_2 is the sharpest picture of the content that is pooled, and style gradients are strongest there: with
- * tiles of one pooling window each, a maximum of equal neighbourhoods is decided as in the direct method. */
+/* relu1_2 is the sharpest picture of the content that is pooled, and style gradients are strongest there:
+ * with tiles of one pooling window each, a maximum of equal neighbourhoods is decided as in the direct
+ * method. */
 static nst_conv_method forward_method(int layer, const nst_plan_layer *l, bool exact) {
   if (exact || layer == 0) return NST_CONV_DIRECT;
   return layer == 1 ? NST_CONV_WINOGRAD_2 : cheapest(l->h, l->w);
@@ -137,8 +138,7 @@ static size_t forward_workspace(const nst_plan_options *o, const nst_plan_layer 
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   size_t bytes = nst_conv_forward_workspace(row->in, row->out, l->forward, l->h, l->w, o->threads);
   if (row->style_n > 0) bytes = larger(bytes, nst_gram_workspace(l->pixels, row->out));
-  if (row->is_content)
-    bytes = larger(bytes, nst_square_error_workspace(l->pixels * (size_t)row->out));
+  if (row->is_content) bytes = larger(bytes, nst_square_error_workspace(l->pixels * (size_t)row->out));
   return bytes / sizeof(float);
 }
 

@@ -27,10 +27,14 @@ static const nst_kernels *if_avx2(void) {
 
 const nst_kernels *nst_kernels_at(int i) {
   switch (i) {
-  case 0: return if_avx512();
-  case 1: return if_avx2();
-  case 2: return &nst_kernels_generic;
-  default: return NULL;
+  case 0:
+    return if_avx512();
+  case 1:
+    return if_avx2();
+  case 2:
+    return &nst_kernels_generic;
+  default:
+    return NULL;
   }
 }
 

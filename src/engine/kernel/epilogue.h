@@ -68,8 +68,8 @@ static void pool(const nst_rectangle *r, const nst_pool_target *t) {
         ivec open[4];
         UNROLL
         for (size_t i = 0; i < 4; i++)
-          v[i] = positive_part(
-              load(sum + (i / 2 * r->row_pixels + i % 2) * NST_PANEL + k) + load(t->bias + k));
+          v[i] =
+              positive_part(load(sum + (i / 2 * r->row_pixels + i % 2) * NST_PANEL + k) + load(t->bias + k));
         vec pooled = t->pooling == NST_POOLING_MAX ? max_of_four(v, open) : mean_of_four(v, open);
         store(t->pooled + at + k, pooled);
         if (t->gates) store_gates(t->gates + at + k, open);
@@ -98,7 +98,8 @@ static void gradient(const nst_rectangle *r, const nst_gradient_target *t) {
     }
 }
 
-static void unpool(const float *dy, const uint8_t *gates, size_t channels, float scale, float *const values[4]) {
+static void unpool(
+    const float *dy, const uint8_t *gates, size_t channels, float scale, float *const values[4]) {
   for (size_t c = 0; c < channels; c += LANES) {
     ivec gate = __builtin_convertvector(*(const bvec *)(const void *)(gates + c), ivec);
     vec v = load(dy + c) * scale;

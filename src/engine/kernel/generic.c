@@ -24,8 +24,8 @@ ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
 #include "product.h"
 #include "winograd.h"
 
-/* OpenBLAS knows more processors than we do: where its product may be used, it beats plain C by far. It is told
- * nst_gemm_prepare's one thread. Its rounding depends on where a row lies in its blocks. */
+/* OpenBLAS knows more processors than we do: where its product may be used, it beats plain C by far. It is
+ * told nst_gemm_prepare's one thread. Its rounding depends on where a row lies in its blocks. */
 static void blas_product(const nst_product *p) {
   bool transposed = p->a_step != 1;
   nst_gemm(transposed, p->rows, p->columns, p->depth, 1.0F, p->a, transposed ? p->a_step : p->a_row, p->b,

@@ -2,9 +2,9 @@
  * functions use nothing but their arguments.
  *
  * Channels come in panels of NST_PANEL. Pointers to channels are aligned to 64 bytes unless said otherwise.
- * Every sum of a matrix product is formed in the order of k, up to NST_LONGEST_SUM terms by one accumulator and
- * longer ones in parts, whatever the number of rows and columns, so that equal operands give equal bits wherever
- * they lie in a picture.
+ * Every sum of a matrix product is formed in the order of k, up to NST_LONGEST_SUM terms by one accumulator
+ * and longer ones in parts, whatever the number of rows and columns, so that equal operands give equal bits
+ * wherever they lie in a picture.
  */
 #ifndef NST_ENGINE_KERNELS_H
 #define NST_ENGINE_KERNELS_H
@@ -15,7 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NST_PANEL = 64, NST_SLAB = 16, NST_SUM_PART = 128, NST_LONGEST_SUM = 9 * NST_SLAB, NST_WINOGRAD_MOST = 6, NST_WINOGRAD_POINTS = 64 };
+enum {
+  NST_PANEL = 64,
+  NST_SLAB = 16,
+  NST_SUM_PART = 128,
+  NST_LONGEST_SUM = 9 * NST_SLAB,
+  NST_WINOGRAD_MOST = 6,
+  NST_WINOGRAD_POINTS = 64
+};
 
 /* c[row][column] = sum over k of a[row * a_row + k * a_step] * b[k * b_step + column], added to what c holds
  * when `accumulate`. `columns` is a multiple of 32; b and c are aligned, a need not be. */
@@ -32,9 +39,9 @@ typedef struct nst_product {
 
 /* A rectangle of results of one panel of channels on its way from the sums to memory. */
 typedef struct nst_rectangle {
-  const float *sums;     /* [rows][row_pixels][NST_PANEL] */
-  size_t row_pixels;     /* pixels from one row of sums to the next */
-  size_t rows, columns;  /* that exist in the picture */
+  const float *sums;      /* [rows][row_pixels][NST_PANEL] */
+  size_t row_pixels;      /* pixels from one row of sums to the next */
+  size_t rows, columns;   /* that exist in the picture */
   size_t width, channels; /* of the picture: what the outputs' strides follow from */
 } nst_rectangle;
 
@@ -55,10 +62,10 @@ typedef struct nst_pool_target {
 
 /* Where a backward rectangle goes: dx = sum + seed, and 0 where the gate is closed. */
 typedef struct nst_gradient_target {
-  const float *seed;     /* [rows][row_pixels][NST_PANEL] as the sums; NULL for none */
-  const float *gate;     /* activations, open where positive: strides as dx, which it may be; NULL for none */
-  const uint8_t *bits;   /* instead of gate; NULL for none */
-  const float *target;   /* adds scale * (gate - target) to the sum; NULL for nothing */
+  const float *seed;   /* [rows][row_pixels][NST_PANEL] as the sums; NULL for none */
+  const float *gate;   /* activations, open where positive: strides as dx, which it may be; NULL for none */
+  const uint8_t *bits; /* instead of gate; NULL for none */
+  const float *target; /* adds scale * (gate - target) to the sum; NULL for nothing */
   float scale;
   float *dx;
 } nst_gradient_target;
@@ -70,8 +77,8 @@ typedef struct nst_gradient_target {
 typedef struct nst_winograd {
   int m;
   /* v[point * point_stride + c] for the c < channels of one tile; x is the upper left of its n x n pixels. */
-  void (*input)(const float *x, size_t row_stride, size_t pixel_stride, size_t channels, float *v,
-      size_t point_stride);
+  void (*input)(
+      const float *x, size_t row_stride, size_t pixel_stride, size_t channels, float *v, size_t point_stride);
   /* Points i * n .. i * n + n - 1 of the filters between `channels` inputs and one panel of outputs: u[j *
    * point_stride + c * NST_PANEL + k]. filters[channels][9 taps][NST_PANEL]. */
   void (*filter)(const float *filters, size_t channels, int i, float *u, size_t point_stride);
@@ -82,14 +89,14 @@ typedef struct nst_winograd {
 typedef struct nst_kernels {
   const char *name; /* as in --kernel */
   void (*product)(const nst_product *p);
-  /* The same where equal operands may give unequal bits: nothing is decided by a loose product. It may be that of
-   * a library that is faster than ours here. */
+  /* The same where equal operands may give unequal bits: nothing is decided by a loose product. It may be
+   * that of a library that is faster than ours here. */
   void (*loose_product)(const nst_product *p);
   void (*relu)(const nst_rectangle *r, const nst_relu_target *t);
   void (*pool)(const nst_rectangle *r, const nst_pool_target *t);
   void (*gradient)(const nst_rectangle *r, const nst_gradient_target *t);
-  /* The gradient by the four values of each window of one pixel: values[k][c] = gates[c] bit k ? scale * dy[c]
-   * : 0. */
+  /* The gradient by the four values of each window of one pixel: values[k][c] = gates[c] bit k ? scale *
+   * dy[c] : 0. */
   void (*unpool)(const float *dy, const uint8_t *gates, size_t channels, float scale, float *const values[4]);
   nst_winograd winograd[3]; /* m = 2, 4, 6 */
 } nst_kernels;

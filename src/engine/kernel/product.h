@@ -37,12 +37,23 @@ ALWAYS_INLINE void product_column(const nst_product *p, size_t column, const int
   size_t row = 0;
   for (; row + TILE_ROWS <= p->rows; row += TILE_ROWS) product_tile(p, row, column, TILE_ROWS, vectors);
   switch (p->rows - row) {
-  case 1: product_tile(p, row, column, 1, vectors); break;
-  case 2: product_tile(p, row, column, 2, vectors); break;
-  case 3: product_tile(p, row, column, 3, vectors); break;
-  case 4: product_tile(p, row, column, 4, vectors); break;
-  case 5: product_tile(p, row, column, 5, vectors); break;
-  default: break;
+  case 1:
+    product_tile(p, row, column, 1, vectors);
+    break;
+  case 2:
+    product_tile(p, row, column, 2, vectors);
+    break;
+  case 3:
+    product_tile(p, row, column, 3, vectors);
+    break;
+  case 4:
+    product_tile(p, row, column, 4, vectors);
+    break;
+  case 5:
+    product_tile(p, row, column, 5, vectors);
+    break;
+  default:
+    break;
   }
 }
 
@@ -53,8 +64,8 @@ static void product_block(const nst_product *p) {
   for (; column < p->columns; column += 2 * LANES) product_column(p, column, 2);
 }
 
-/* Long sums are formed in parts: rounding errors grow with the length of a part, and a part of b stays in an L1
- * cache. */
+/* Long sums are formed in parts: rounding errors grow with the length of a part, and a part of b stays in an
+ * L1 cache. */
 static void product(const nst_product *p) {
   if (p->depth <= NST_LONGEST_SUM) {
     product_block(p);

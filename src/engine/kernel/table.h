@@ -9,5 +9,5 @@ const nst_kernels KERNELS = {.name = KERNELS_NAME,
     .pool = pool,
     .gradient = gradient,
     .unpool = unpool,
-    .winograd = {{2, input_tile_2, filter_row_2, output_tile_2}, {4, input_tile_4, filter_row_4, output_tile_4},
-        {6, input_tile_6, filter_row_6, output_tile_6}}};
+    .winograd = {{2, input_tile_2, filter_row_2, output_tile_2},
+        {4, input_tile_4, filter_row_4, output_tile_4}, {6, input_tile_6, filter_row_6, output_tile_6}}};

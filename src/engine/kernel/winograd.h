@@ -90,7 +90,8 @@ ALWAYS_INLINE const float *filter_point(const int m, int point) {
   return m == 2 ? filter_2[point] : m == 4 ? filter_4[point] : filter_6[point];
 }
 
-/* All points of one axis: the first and the last are a tap each, those between are pairs of opposite signs. */
+/* All points of one axis: the first and the last are a tap each, those between are pairs of opposite signs.
+ */
 ALWAYS_INLINE void filter_axis(const int m, const vec g[3], vec *t) {
   t[0] = g[0] * filter_point(m, 0)[0];
   t[m + 1] = g[2];
