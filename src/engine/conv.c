@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CHANNELS = 65536, FIRST_CHANNELS = 3, FIRST_COLUMNS = 32 };
+enum { STREAMED_FLOATS = 6000000 /* beyond most L3 caches */, MOST_CHANNELS = 65536, FIRST_COLUMNS = 32 };
 
 /* ---- Filters */
 
@@ -22,8 +22,8 @@ static void pack(nst_conv_filters *f, const float *oihw) {
       for (size_t tap = 0; tap < 9; tap++) {
         float value = oihw[(o * in + i) * 9 + tap];
         place(f->forward, in, i, tap, o, value);
-        if (in == FIRST_CHANNELS)
-          f->backward[o * FIRST_COLUMNS + tap * FIRST_CHANNELS + i] = value;
+        if (in == NST_FIRST_CHANNELS)
+          f->backward[o * FIRST_COLUMNS + tap * NST_FIRST_CHANNELS + i] = value;
         else
           place(f->backward, out, o, 8 - tap, i, value);
       }
@@ -31,7 +31,7 @@ static void pack(nst_conv_filters *f, const float *oihw) {
 
 static bool is_supported(int in, int out) {
   return in >= 1 && out >= 1 && in <= MOST_CHANNELS && out <= MOST_CHANNELS && out % NST_PANEL == 0 &&
-         (in == FIRST_CHANNELS || in % NST_PANEL == 0);
+         (in == NST_FIRST_CHANNELS || in % NST_PANEL == 0);
 }
 
 nst_status nst_conv_filters_create(
@@ -41,7 +41,7 @@ nst_status nst_conv_filters_create(
   nst_conv_filters *f = calloc(1, sizeof *f);
   if (!f) return nst_fail_memory(err, "the filters of a convolution");
   size_t count = 9 * (size_t)in * (size_t)out,
-         backward = in == FIRST_CHANNELS ? FIRST_COLUMNS * (size_t)out : count;
+         backward = in == NST_FIRST_CHANNELS ? FIRST_COLUMNS * (size_t)out : count;
   *f = (nst_conv_filters){.in = in,
       .out = out,
       .forward = nst_floats_allocate(count),
@@ -76,8 +76,10 @@ static void finish_forward(
   const float *bias = p->biased ? zeros : p->bias + channel;
   if (result->y) {
     size_t first = (at->row * p->w + at->column) * p->out + channel;
-    nst_relu_target target = {
-        .bias = bias, .y = result->y + first, .bits = result->bits ? result->bits + first / 8 : NULL};
+    nst_relu_target target = {.bias = bias,
+        .y = result->y + first,
+        .bits = result->bits ? result->bits + first / 8 : NULL,
+        .streams = p->h * p->w * p->out > STREAMED_FLOATS};
     p->kernels->relu(r, &target);
   } else {
     size_t first = (at->row / 2 * (p->w / 2) + at->column / 2) * p->out + channel;
@@ -144,7 +146,7 @@ size_t nst_conv_forward_workspace(int in, int out, nst_conv_method method, int h
 }
 
 size_t nst_conv_backward_workspace(int in, int out, nst_conv_method method, int h, int w, int threads) {
-  if (in == FIRST_CHANNELS) return nst_conv_first_backward_workspace((size_t)w, threads);
+  if (in == NST_FIRST_CHANNELS) return nst_conv_first_backward_workspace((size_t)w, threads);
   return nst_conv_winograd_workspace((size_t)out, (size_t)in, (int)method, (size_t)h, (size_t)w, threads);
 }
 
@@ -181,7 +183,7 @@ void nst_conv_backward(const nst_conv_filters *filters, nst_conv_method method, 
       .unpool_scale = gradient->pooling == NST_POOLING_AVG ? 0.25F : 1.0F,
       .gradient = gradient,
       .workspace = workspace};
-  if (filters->in == FIRST_CHANNELS)
+  if (filters->in == NST_FIRST_CHANNELS)
     nst_conv_first_backward(&pass);
   else
     nst_conv_winograd(&pass, (int)method);

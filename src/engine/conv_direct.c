@@ -12,8 +12,8 @@
 
 #include <string.h>
 
-/* A chunk of two rows, so that whole windows can be pooled. */
-enum { ROWS = 2, COLUMNS = 32, PIXELS = ROWS * COLUMNS };
+/* A chunk of two rows, so that whole windows can be pooled, and of whole tiles of the product's kernel. */
+enum { ROWS = 2, COLUMNS = 36, PIXELS = ROWS * COLUMNS };
 
 enum { SLAB_ROWS = 9 * NST_SLAB };
 
@@ -32,9 +32,9 @@ static void copy_neighbours(
   for (size_t i = 0; i < 3; i++) { /* rows above, at and below */
     bool exists = row + i >= 1 && row + i <= p->h;
     const float *from = exists ? p->x + (row + i - 1) * p->w * p->in + channel : NULL;
-    if (exists && inside && depth == p->in) {
-      memcpy(to, from + (column - 1) * depth, 3 * depth * sizeof *to);
-      to += 3 * depth;
+    if (exists && inside && p->in == NST_FIRST_CHANNELS) { /* all of a row lie side by side */
+      memcpy(to, from + (column - 1) * NST_FIRST_CHANNELS, 3 * NST_FIRST_CHANNELS * sizeof *to);
+      to += 3 * NST_FIRST_CHANNELS;
       continue;
     }
     for (size_t j = 0; j < 3; j++, to += depth)

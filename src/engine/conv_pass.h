@@ -5,6 +5,8 @@
 #include "conv.h"
 #include "kernel/kernels.h"
 
+enum { NST_FIRST_CHANNELS = 3 }; /* of the first layer's input */
+
 struct nst_conv_filters {
   int in, out;
   float *forward;  /* [out / 64][in][9 taps][64] */

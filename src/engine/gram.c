@@ -71,6 +71,13 @@ static void compute_block(void *context, size_t item, int thread) {
       .b_step = p->c,
       .c = p->partial + item * BLOCK,
       .c_row = PANEL};
+  if (row == column) { /* without the quarter above the diagonal */
+    product.rows = product.columns = PANEL / 2;
+    p->kernels->loose_product(&product);
+    product.a += product.rows;
+    product.c += product.rows * PANEL;
+    product.columns = PANEL;
+  }
   p->kernels->loose_product(&product);
 }
 

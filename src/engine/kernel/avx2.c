@@ -10,6 +10,10 @@
 
 #include <immintrin.h>
 
+ALWAYS_INLINE void stream(float *p, vec v) {
+  _mm256_stream_ps(p, (__m256)v);
+}
+
 ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
   bits[first / 8] = (uint8_t)_mm256_movemask_ps((__m256)mask);
 }

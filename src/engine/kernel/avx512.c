@@ -11,6 +11,10 @@
 #include <immintrin.h>
 #include <string.h>
 
+ALWAYS_INLINE void stream(float *p, vec v) {
+  _mm512_stream_ps(p, (__m512)v);
+}
+
 ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
   uint16_t packed = (uint16_t)_mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
   memcpy(bits + first / 8, &packed, sizeof packed);

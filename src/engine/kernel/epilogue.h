@@ -1,5 +1,5 @@
 /* What is done to sums on their way to memory, included once for each instruction set after it defined LANES
- * and positive_bits. */
+ * and its own store_bits and stream. */
 #include "kernels.h"
 #include "lanes.h"
 
@@ -23,7 +23,10 @@ static void relu(const nst_rectangle *r, const nst_relu_target *t) {
       UNROLL
       for (size_t k = 0; k < NST_PANEL; k += LANES) {
         vec v = positive_part(load(sum + k) + load(t->bias + k));
-        store(t->y + at + k, v);
+        if (t->streams)
+          stream(t->y + at + k, v);
+        else
+          store(t->y + at + k, v);
         if (t->bits) store_bits(t->bits + at / 8, k, v > 0.0F);
       }
     }

@@ -9,6 +9,10 @@
 #include "lanes.h"
 #include "tables.h"
 
+ALWAYS_INLINE void stream(float *p, vec v) {
+  store(p, v);
+}
+
 /* Two groups of lanes share a byte: the first one sets it. */
 ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
   int packed = 0;

@@ -49,6 +49,7 @@ typedef struct nst_rectangle {
 typedef struct nst_relu_target {
   const float *bias; /* [NST_PANEL] */
   float *y;          /* max(0, sum + bias); a NaN stays one */
+  bool streams;      /* y is so large that it is not to pass through the caches */
   uint8_t *bits;     /* one bit for each value, set where it is positive; NULL for none */
 } nst_relu_target;
 

@@ -13,7 +13,13 @@ ALWAYS_INLINE void product_tile(
   for (int v = 0; v < vectors; v++) sum[r][v] = (vec){0};
   const float *a = p->a + row * p->a_row, *b = p->b + column;
   const size_t a_row = p->a_row, a_step = p->a_step, b_step = p->b_step;
+  /* Rows that follow each other without a gap come from larger caches: those of the tile after the next. */
+  if (a_row == p->depth)
+    for (size_t i = 0; i < TILE_ROWS * p->depth; i += 16) __builtin_prefetch(a + 2 * TILE_ROWS * a_row + i);
+  /* A transposed a comes with a b from memory: the next part's lines, each of them with another tile. */
+  const size_t ahead = a_row == 1 ? NST_SUM_PART * b_step + row / TILE_ROWS % 4 * 16 : 0;
   for (size_t k = 0; k < p->depth; k++, a += a_step, b += b_step) {
+    __builtin_prefetch(b + ahead);
     vec right[MOST_VECTORS];
     UNROLL
     for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
