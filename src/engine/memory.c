@@ -6,7 +6,7 @@
 
 /* Arrays from this size on ask for huge pages: transforms reach for a hundred pages at a time, more than the
  * processor keeps translations of small ones for. */
-enum { HUGE_PAGE = 2 << 20, LARGE = 4 * HUGE_PAGE };
+enum { HUGE_PAGE = 2 << 20, LARGE = HUGE_PAGE };
 
 size_t nst_align(size_t bytes) {
   return (bytes + NST_ALIGNMENT - 1) / NST_ALIGNMENT * NST_ALIGNMENT;
