@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { MOST_REPEATS = 1000 };
 
@@ -25,6 +26,7 @@ typedef struct bench_result {
   const char *kernel;
   double peak;           /* operations per second */
   double *seconds;       /* [repeat] of the evaluations, sorted */
+  double *cpu;           /* [repeat] the same of processor time, all threads together */
   nst_profile *profiles; /* [repeat] */
 } bench_result;
 
@@ -38,6 +40,12 @@ static nst_status make_picture(int size, double pitch, nst_picture *out, nst_err
       for (int c = 0; c < 3; c++)
         *rgb++ = (uint8_t)(128.0 + 60.0 * sin(x / pitch + c) + 60.0 * cos(y / (pitch + c) + x * 0.01));
   return NST_OK;
+}
+
+static double cpu_seconds(void) {
+  struct timespec t = {0};
+  (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 static int compare(const void *a, const void *b) {
@@ -54,11 +62,14 @@ static nst_status measure(const bench_request *request, nst_objective *objective
   nst_status status = nst_objective_evaluate(objective, x, gradient, &losses, err);
   for (int i = 0; status == NST_OK && i < request->repeat; i++) {
     int64_t start = nst_clock_mono_ns();
+    double cpu = cpu_seconds();
     status = nst_objective_profile(objective, x, gradient, &losses, &result->profiles[i], err);
     result->seconds[i] = (double)(nst_clock_mono_ns() - start) * 1e-9;
+    result->cpu[i] = cpu_seconds() - cpu;
   }
   free(gradient);
   qsort(result->seconds, (size_t)request->repeat, sizeof *result->seconds, compare);
+  qsort(result->cpu, (size_t)request->repeat, sizeof *result->cpu, compare);
   return status;
 }
 
@@ -133,6 +144,7 @@ static nst_status print_json(const bench_request *request, const bench_result *r
               cJSON_AddStringToObject(json, "kernel", result->kernel) &&
               cJSON_AddNumberToObject(json, "peak_gflops", result->peak * 1e-9) &&
               cJSON_AddNumberToObject(json, "median_seconds", result->seconds[request->repeat / 2]) &&
+              cJSON_AddNumberToObject(json, "median_cpu_seconds", result->cpu[request->repeat / 2]) &&
               cJSON_AddNumberToObject(json, "peak_rss_bytes", nst_peak_rss_bytes());
   for (int i = 0; good && i < result->profiles[0].count; i++) good = add_layer(layers, request, result, i);
   good = cJSON_AddItemToObject(json, "evaluation_seconds", seconds) && good;
@@ -162,13 +174,15 @@ static void print_table(const bench_request *request, const bench_result *result
 
 static nst_status run(const bench_request *request, nst_error *err) {
   bench_result result = {.seconds = calloc((size_t)request->repeat, sizeof(double)),
+      .cpu = calloc((size_t)request->repeat, sizeof(double)),
       .profiles = calloc((size_t)request->repeat, sizeof(nst_profile))};
   nst_status status = NST_OK;
-  if (!result.seconds || !result.profiles) status = nst_fail_memory(err, "the measurements");
+  if (!result.seconds || !result.cpu || !result.profiles) status = nst_fail_memory(err, "the measurements");
   if (status == NST_OK) status = bench(request, &result, err);
   if (status == NST_OK && request->json) status = print_json(request, &result, err);
   if (status == NST_OK && !request->json) print_table(request, &result);
   free(result.seconds);
+  free(result.cpu);
   free(result.profiles);
   return status;
 }
