@@ -1,11 +1,12 @@
 /* Direct convolution: the neighbourhoods of a chunk of pixels are laid out as the rows of a matrix, one slab
  * of input channels behind the other, and multiplied with the filters slab by slab.
  *
- * The order of the sums is that of oneDNN's direct convolution, which PyTorch uses: the bias first, then for
- * each slab of 16 input channels the sum over the taps and over those channels. Rounding decides which way a
- * ReLU near 0 or the maximum of nearly equal values goes, and a single such decision can change the gradient
- * by a thousandth. In the same order, with fused multiply-add, the activations are the reference's to the
- * last bit.
+ * The order of the sums is that of oneDNN's direct convolution, which PyTorch uses. Rounding decides which way a
+ * ReLU near 0 or the maximum of nearly equal values goes, and a single such decision can change the gradient by a
+ * thousandth; PyTorch differs as much from itself on another processor. With AVX-512 it begins with the bias, and
+ * adds for each slab of 16 input channels the sum over the taps and over those channels; with AVX2 it goes on from
+ * the bias, slab after slab of 8 channels. In the same order, with fused multiply-add, the activations are the
+ * reference's to the last bit.
  */
 #include "conv_pass.h"
 #include "memory.h"
@@ -15,7 +16,7 @@
 /* A chunk of two rows, so that whole windows can be pooled, and of whole tiles of the product's kernel. */
 enum { ROWS = 2, COLUMNS = 36, PIXELS = ROWS * COLUMNS };
 
-enum { SLAB_ROWS = 9 * NST_SLAB };
+enum { SLAB_ROWS = 9 * NST_MOST_SLAB };
 
 static size_t thread_floats(size_t in) {
   return PIXELS * NST_PANEL + SLAB_ROWS * NST_PANEL + PIXELS * 9 * in;
@@ -47,8 +48,8 @@ static void copy_neighbours(
 
 /* matrix[slab][ROWS][COLUMNS][9][depth] */
 static void copy_chunk(const nst_conv_pass *p, const nst_conv_place *at, float *matrix) {
-  for (size_t channel = 0; channel < p->in; channel += NST_SLAB) {
-    size_t depth = nst_at_most(NST_SLAB, p->in - channel);
+  for (size_t channel = 0; channel < p->in; channel += p->kernels->slab) {
+    size_t depth = nst_at_most(p->kernels->slab, p->in - channel);
     float *slab = matrix + channel * 9 * PIXELS;
     for (size_t row = 0; row < at->rows; row++)
       for (size_t column = 0; column < at->columns; column++)
@@ -70,8 +71,8 @@ static void multiply_chunk(
   const float *bias = p->bias + at->panel * NST_PANEL;
   for (size_t i = 0; p->biased && i < PIXELS; i++)
     memcpy(sums + i * NST_PANEL, bias, NST_PANEL * sizeof *sums);
-  for (size_t channel = 0; channel < p->in; channel += NST_SLAB) {
-    size_t depth = nst_at_most(NST_SLAB, p->in - channel);
+  for (size_t channel = 0; channel < p->in; channel += p->kernels->slab) {
+    size_t depth = nst_at_most(p->kernels->slab, p->in - channel);
     copy_filters(p, at->panel, channel, depth, filters);
     for (size_t row = 0; row < at->rows; row++) {
       nst_product product = {.rows = at->columns,
@@ -84,7 +85,8 @@ static void multiply_chunk(
           .b_step = NST_PANEL,
           .c = sums + row * COLUMNS * NST_PANEL,
           .c_row = NST_PANEL,
-          .accumulate = p->biased};
+          .accumulate = p->biased && !p->kernels->chained,
+          .chained = p->kernels->chained};
       p->kernels->product(&product);
     }
   }
@@ -109,6 +111,7 @@ static void compute_rows(void *context, size_t item, int thread) {
 
 void nst_conv_direct_forward(const nst_conv_pass *pass) {
   nst_conv_pass p = *pass;
-  p.biased = p.in > NST_SLAB; /* a single slab's sum and the bias may be added in either order */
+  /* The sum of a single slab by itself and the bias may be added in either order. */
+  p.biased = p.in > p.kernels->slab || p.kernels->chained;
   nst_team_run(p.team, compute_rows, &p, nst_divide_up(p.h, ROWS));
 }

@@ -3,6 +3,8 @@
 #define MOST_VECTORS 2
 #define KERNELS nst_kernels_avx2
 #define KERNELS_NAME "avx2"
+#define SLAB 8
+#define CHAINED true
 #define LOOSE_PRODUCT product
 
 #include "lanes.h"

@@ -3,6 +3,8 @@
 #define MOST_VECTORS 4
 #define KERNELS nst_kernels_avx512
 #define KERNELS_NAME "avx512"
+#define SLAB 16
+#define CHAINED false
 #define LOOSE_PRODUCT product
 
 #include "lanes.h"

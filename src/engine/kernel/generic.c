@@ -3,6 +3,8 @@
 #define MOST_VECTORS 2
 #define KERNELS nst_kernels_generic
 #define KERNELS_NAME "generic"
+#define SLAB 8
+#define CHAINED true
 #define LOOSE_PRODUCT blas_product
 
 #include "../gemm.h"

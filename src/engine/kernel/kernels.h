@@ -17,15 +17,16 @@
 
 enum {
   NST_PANEL = 64,
-  NST_SLAB = 16,
+  NST_MOST_SLAB = 16,
   NST_SUM_PART = 128,
-  NST_LONGEST_SUM = 9 * NST_SLAB,
+  NST_LONGEST_SUM = 9 * NST_MOST_SLAB,
   NST_WINOGRAD_MOST = 6,
   NST_WINOGRAD_POINTS = 64
 };
 
 /* c[row][column] = sum over k of a[row * a_row + k * a_step] * b[k * b_step + column], added to what c holds
- * when `accumulate`. `columns` is a multiple of 32; b and c are aligned, a need not be. */
+ * at the end when `accumulate`, or in the beginning when `chained` (one of them; with the latter depth is at
+ * most NST_LONGEST_SUM). `columns` is a multiple of 32; b and c are aligned, a need not be. */
 typedef struct nst_product {
   size_t rows, columns, depth;
   const float *a;
@@ -34,7 +35,7 @@ typedef struct nst_product {
   size_t b_step;
   float *c;
   size_t c_row;
-  bool accumulate;
+  bool accumulate, chained;
 } nst_product;
 
 /* A rectangle of results of one panel of channels on its way from the sums to memory. */
@@ -89,6 +90,10 @@ typedef struct nst_winograd {
 
 typedef struct nst_kernels {
   const char *name; /* as in --kernel */
+  /* How oneDNN adds up on such processors: for so many input channels at a time, all taps; each such part by
+   * itself, or as the chain of additions goes on. */
+  size_t slab;
+  bool chained;
   void (*product)(const nst_product *p);
   /* The same where equal operands may give unequal bits: nothing is decided by a loose product. It may be
    * that of a library that is faster than ours here. */

@@ -8,9 +8,14 @@ enum { TILE_ROWS = 6 };
 ALWAYS_INLINE void product_tile(
     const nst_product *p, size_t row, size_t column, const int rows, const int vectors) {
   vec sum[TILE_ROWS][MOST_VECTORS];
+  float *c = p->c + row * p->c_row + column;
+  const size_t c_row = p->c_row;
   UNROLL
   for (int r = 0; r < rows; r++) UNROLL
   for (int v = 0; v < vectors; v++) sum[r][v] = (vec){0};
+  if (p->chained) UNROLL
+  for (int r = 0; r < rows; r++) UNROLL
+  for (int v = 0; v < vectors; v++) sum[r][v] = load(c + (size_t)r * c_row + v * LANES);
   const float *a = p->a + row * p->a_row, *b = p->b + column;
   const size_t a_row = p->a_row, a_step = p->a_step, b_step = p->b_step;
   /* Rows that follow each other without a gap come from larger caches: those of the tile after the next. */
@@ -33,9 +38,9 @@ ALWAYS_INLINE void product_tile(
   UNROLL
   for (int r = 0; r < rows; r++) UNROLL
   for (int v = 0; v < vectors; v++) {
-    float *c = p->c + (row + (size_t)r) * p->c_row + column + (size_t)v * LANES;
-    if (p->accumulate) sum[r][v] += load(c);
-    store(c, sum[r][v]);
+    float *at = c + (size_t)r * c_row + v * LANES;
+    if (p->accumulate) sum[r][v] += load(at);
+    store(at, sum[r][v]);
   }
 }
 

@@ -1,8 +1,11 @@
 /* The table of one instruction set, included last; KERNELS and KERNELS_NAME are its names,
- * LOOSE_PRODUCT its product where rounding may differ from place to place. */
+ * SLAB and CHAINED as in the table, LOOSE_PRODUCT its product where rounding may differ from place to place.
+ */
 #include "kernels.h"
 
 const nst_kernels KERNELS = {.name = KERNELS_NAME,
+    .slab = SLAB,
+    .chained = CHAINED,
     .product = product,
     .loose_product = LOOSE_PRODUCT,
     .relu = relu,
