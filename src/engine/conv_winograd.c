@@ -72,7 +72,7 @@ static cut make_cut(size_t in, size_t out, int m, size_t h, size_t w) {
   c.points = c.n * c.n;
   c.tiles_across = nst_divide_up(w, c.m);
   c.tiles = c.tiles_across * nst_divide_up(h, c.m);
-  c.part_channels = nst_at_most(in, NST_SUM_PART);
+  c.part_channels = in % NST_SUM_PART == 0 ? NST_SUM_PART : NST_PANEL; /* divides the channels */
   c.by_channels = c.panels * c.points * in * NST_PANEL > SHARED_FLOATS;
   c.filter_stride = (c.by_channels ? c.part_channels : in) * NST_PANEL + LINE;
   if (c.by_channels)
