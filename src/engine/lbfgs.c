@@ -97,6 +97,7 @@ static void swap(float **a, float **b) {
 /* ---- Passes: the functions ending in _some do `count` <= LANES elements */
 
 typedef struct operands {
+  const nst_kernels *kernels;
   float *out;
   const float *added, *other;
   float factor, scale;
@@ -118,21 +119,11 @@ static void start_run(void *context, size_t from, size_t to, nst_vector_sums *su
   sums->first = nst_vector_fold(lanes);
 }
 
-/* out = scale * (out + factor * added); lanes: out.other. Local copies, since nothing else tells the compiler
- * that the three vectors do not overlap. */
-static inline void add_some(const operands *o, size_t at, size_t count, double *lanes) {
-  float out[LANES], other[LANES];
-  for (size_t k = 0; k < count; k++) other[k] = o->other[at + k];
-  for (size_t k = 0; k < count; k++) out[k] = o->scale * (o->out[at + k] + o->factor * o->added[at + k]);
-  for (size_t k = 0; k < count; k++) o->out[at + k] = out[k];
-  for (size_t k = 0; k < count; k++) lanes[k] += (double)out[k] * (double)other[k];
-}
-
+/* out = scale * (out + factor * added); first: out.other */
 static void add_run(void *context, size_t from, size_t to, nst_vector_sums *sums) {
-  double lanes[LANES] = {0};
-  for (; to - from >= LANES; from += LANES) add_some(context, from, LANES, lanes);
-  add_some(context, from, to - from, lanes);
-  sums->first = nst_vector_fold(lanes);
+  const operands *o = context;
+  sums->first = o->kernels->add_product(
+      o->out + from, o->added + from, o->other + from, o->factor, o->scale, to - from);
 }
 
 typedef struct trial {
@@ -214,7 +205,12 @@ static double start(const nst_lbfgs *l, double factor, const float *other) {
 
 /* direction = scale * (direction + factor * added); returns direction.other. */
 static double add(const nst_lbfgs *l, double factor, const float *added, double scale, const float *other) {
-  operands o = {l->direction, added, other, (float)factor, (float)scale};
+  operands o = {.kernels = nst_team_kernels(l->vector.team),
+      .out = l->direction,
+      .added = added,
+      .other = other,
+      .factor = (float)factor,
+      .scale = (float)scale};
   return nst_vector_pass(&l->vector, add_run, &o).first;
 }
 

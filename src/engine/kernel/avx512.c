@@ -24,6 +24,7 @@ ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
 
 #include "epilogue.h"
 #include "product.h"
+#include "vectors.h"
 #include "winograd.h"
 
 #include "table.h"

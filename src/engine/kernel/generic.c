@@ -28,6 +28,7 @@ ALWAYS_INLINE void store_bits(uint8_t *bits, size_t first, ivec mask) {
 
 #include "epilogue.h"
 #include "product.h"
+#include "vectors.h"
 #include "winograd.h"
 
 /* OpenBLAS knows more processors than we do: where its product may be used, it beats plain C by far. It is

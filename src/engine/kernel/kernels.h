@@ -104,6 +104,11 @@ typedef struct nst_kernels {
   /* The gradient by the four values of each window of one pixel: values[k][c] = gates[c] bit k ? scale *
    * dy[c] : 0. */
   void (*unpool)(const float *dy, const uint8_t *gates, size_t channels, float scale, float *const values[4]);
+  /* out = scale * (out + factor * added) for `count` values; returns the sum of out * other in double
+   * precision. All three are aligned to 64 bytes, and do not overlap but for added and other, which may be
+   * one. */
+  double (*add_product)(
+      float *out, const float *added, const float *other, float factor, float scale, size_t count);
   nst_winograd winograd[3]; /* m = 2, 4, 6 */
 } nst_kernels;
 

@@ -12,5 +12,6 @@ const nst_kernels KERNELS = {.name = KERNELS_NAME,
     .pool = pool,
     .gradient = gradient,
     .unpool = unpool,
+    .add_product = add_product,
     .winograd = {{2, input_tile_2, filter_row_2, output_tile_2},
         {4, input_tile_4, filter_row_4, output_tile_4}, {6, input_tile_6, filter_row_6, output_tile_6}}};
