@@ -1,5 +1,6 @@
 /* The convolution against the reference, for every set of kernels and every method: VGG19's channels at small
  * sizes, odd sizes, real sizes in samples. What is done to its sums: test_conv_epilogue.c. */
+#include "gemm.h"
 #include "guarded.h"
 #include "layer.h"
 #include "support.h"
@@ -330,5 +331,6 @@ int main(void) {
       cmocka_unit_test(a_nan_is_not_lost),
       cmocka_unit_test(refuses_other_channels),
   };
+  nst_gemm_prepare();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

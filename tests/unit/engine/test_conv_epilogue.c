@@ -1,5 +1,6 @@
 /* What is done to the sums of a convolution on their way to memory, against plain loops over what the same
  * convolution computes without it: ReLU bits, pooling and its gates, gates backward, gradients of losses. */
+#include "gemm.h"
 #include "guarded.h"
 #include "layer.h"
 #include "support.h"
@@ -348,5 +349,6 @@ int main(void) {
       cmocka_unit_test(losses_and_gates_join_the_gradient),
       cmocka_unit_test(does_not_depend_on_the_team),
   };
+  nst_gemm_prepare();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Every set of kernels that this processor runs against plain loops: values, edges, what must stay untouched.
  */
+#include "gemm.h"
 #include "guarded.h"
 #include "kernel/kernels.h"
 #include "support.h"
@@ -454,5 +455,6 @@ int main(void) {
       cmocka_unit_test(gates_are_opened),
       cmocka_unit_test(vectors_are_added_and_multiplied),
   };
+  nst_gemm_prepare();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
