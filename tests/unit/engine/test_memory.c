@@ -30,6 +30,13 @@ static void memory_is_aligned_and_bounded(void **state) {
     assert_int_equal((uintptr_t)values % NST_ALIGNMENT, 0);
     free(values);
   }
+  for (size_t count = 500000; count < 1100000; count += 99991) { /* with huge pages or without them */
+    float *values = __real_nst_floats_allocate(count);
+    assert_non_null(values);
+    assert_int_equal((uintptr_t)values % NST_ALIGNMENT, 0);
+    values[0] = values[count - 1] = 1.0F;
+    free(values);
+  }
   assert_null(__real_nst_floats_allocate(SIZE_MAX / 4));
   assert_null(__real_nst_floats_allocate(SIZE_MAX));
 }
@@ -40,7 +47,7 @@ static void a_run_without_memory_says_so(void **state) {
   test_model model = test_model_random(1);
   nst_picture content = test_picture(16, 16, 1),
               styles[2] = {test_picture(17, 16, 2), test_picture(16, 18, 3)};
-  const nst_stylize_options options = {.objective = {1.0, 1.0, NST_POOLING_MAX},
+  const nst_stylize_options options = {.objective = {1.0, 1.0, NST_POOLING_MAX, false},
       .optimizer = NST_OPTIMIZER_LBFGS,
       .iterations = 3,
       .learning_rate = 1.0,
@@ -64,7 +71,8 @@ static void a_run_without_memory_says_so(void **state) {
     nst_picture_release(&out);
     nst_stylize_report_release(&report);
   }
-  assert_true(failures > 20);
+  print_message("%d allocations\n", failures);
+  assert_true(failures > 1 + 2 * NST_VGG19_STYLES + 1 + 2 + 3); /* network, targets, pictures, optimiser */
   nst_picture_release(&content);
   nst_picture_release(&styles[0]);
   nst_picture_release(&styles[1]);
@@ -73,12 +81,12 @@ static void a_run_without_memory_says_so(void **state) {
 
 static void filters_without_memory_say_so(void **state) {
   (void)state;
-  const float oihw[9] = {0}, bias[1] = {0};
-  for (int i = 0; i < 3; i++) {
+  static const float oihw[9 * 64 * 64], bias[64];
+  for (int i = 0; i < 6; i++) {
     nst_conv_filters *filters = NULL;
     nst_error err = NST_ERROR_INIT;
-    allocations = i;
-    assert_int_equal(nst_conv_filters_create(oihw, 1, 1, bias, &filters, &err), NST_NO_MEMORY);
+    allocations = i % 3;
+    assert_int_equal(nst_conv_filters_create(oihw, i < 3 ? 3 : 64, 64, bias, &filters, &err), NST_NO_MEMORY);
     allocations = -1;
     assert_null(filters);
     assert_int_not_equal(err.detail[0], '\0');

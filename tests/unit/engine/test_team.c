@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -156,6 +157,65 @@ static void reports_threads_that_do_not_start(void **state) {
   assert_int_not_equal(err.detail[0], '\0');
 }
 
+/* ---- Kernels */
+
+static void a_team_begins_with_the_fastest_kernels(void **state) {
+  (void)state;
+  nst_team *team = NULL;
+  assert_int_equal(nst_team_create(1, 0, &team, NULL), NST_OK);
+  assert_string_equal(nst_team_kernel(team), nst_kernels_choose()->name);
+  assert_string_equal(nst_team_kernel(NULL), nst_kernels_choose()->name);
+  assert_ptr_equal(nst_team_kernels(team), nst_kernels_choose());
+  assert_ptr_equal(nst_team_kernels(NULL), nst_kernels_choose());
+  nst_team_destroy(team);
+}
+
+static void kernels_are_chosen_by_name(void **state) {
+  (void)state;
+  nst_team *team = NULL;
+  assert_int_equal(nst_team_create(2, 0, &team, NULL), NST_OK);
+  for (int i = 0; i < NST_KERNELS; i++) {
+    const nst_kernels *kernels = nst_kernels_at(i);
+    if (!kernels) continue;
+    assert_int_equal(nst_kernel_check(kernels->name, NULL), NST_OK);
+    assert_int_equal(nst_team_use_kernel(team, kernels->name, NULL), NST_OK);
+    assert_string_equal(nst_team_kernel(team), kernels->name);
+    assert_ptr_equal(nst_team_kernels(team), kernels);
+  }
+  assert_int_equal(nst_kernel_check("auto", NULL), NST_OK);
+  assert_int_equal(nst_team_use_kernel(team, "auto", NULL), NST_OK);
+  assert_ptr_equal(nst_team_kernels(team), nst_kernels_choose());
+  nst_team_destroy(team);
+}
+
+/* The sentence names the kernels that can be had. */
+static void check_refusal(const nst_error *err) {
+  assert_int_equal(err->status, NST_INVALID);
+  assert_string_equal(err->field, "kernel");
+  assert_non_null(strstr(err->detail, "auto"));
+  for (int i = 0; i < NST_KERNELS; i++)
+    if (nst_kernels_at(i)) assert_non_null(strstr(err->detail, nst_kernels_at(i)->name));
+}
+
+static void unknown_kernels_are_refused(void **state) {
+  (void)state;
+  static const char *const wrong[] = {
+      "sse9", "", "AUTO", "avx51", "generic ", "a name that is longer than any kernel's"};
+  nst_team *team = NULL;
+  assert_int_equal(nst_team_create(1, 0, &team, NULL), NST_OK);
+  assert_int_equal(nst_team_use_kernel(team, "generic", NULL), NST_OK);
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    nst_error err = NST_ERROR_INIT;
+    assert_int_equal(nst_kernel_check(wrong[i], &err), NST_INVALID);
+    check_refusal(&err);
+    err = (nst_error)NST_ERROR_INIT;
+    assert_int_equal(nst_team_use_kernel(team, wrong[i], &err), NST_INVALID);
+    check_refusal(&err);
+    assert_string_equal(nst_team_kernel(team), "generic"); /* as before */
+  }
+  nst_team_destroy(team);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(runs_each_item_once),
@@ -165,6 +225,9 @@ int main(void) {
       cmocka_unit_test(threads_are_nice_and_leave_signals_alone),
       cmocka_unit_test(refuses_senseless_numbers),
       cmocka_unit_test(reports_threads_that_do_not_start),
+      cmocka_unit_test(a_team_begins_with_the_fastest_kernels),
+      cmocka_unit_test(kernels_are_chosen_by_name),
+      cmocka_unit_test(unknown_kernels_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

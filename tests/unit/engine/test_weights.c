@@ -1,4 +1,5 @@
 /* Loading VGG19's weights from files made here: all zero but for a few values. */
+#include "guarded.h"
 #include "safetensors.h"
 #include "weights_internal.h"
 
@@ -131,17 +132,14 @@ static void takes_constants_from_the_metadata(void **state) {
 
 /* Element 7 of the first filters is filter 0, channel 0, row 2, column 1. */
 static float response(const nst_weights *weights) {
-  float x[2 * 3] = {0.0F}, *y = calloc(2 * 64, sizeof *y), answer;
-  assert_non_null(y);
-  x[3] = 2.0F; /* 2x1 pixels: the one below */
-  size_t bytes = nst_conv_workspace(weights->conv[0], 2, 1, 1);
-  void *workspace = aligned_alloc(64, (bytes + 64) / 64 * 64);
-  assert_non_null(workspace);
-  nst_conv_forward(weights->conv[0], NULL, x, 2, 1, y, workspace);
-  for (int i = 1; i < 64; i++) assert_true(y[i] == 0.0F);
-  answer = y[0];
-  free(workspace);
-  free(y);
+  const float x[2 * 3] = {[3] = 2.0F}; /* 2x1 pixels: the one below */
+  nst_conv_result result = {.y = test_guarded_floats(2 * 64)};
+  void *workspace = test_guarded(nst_conv_forward_workspace(3, 64, NST_CONV_DIRECT, 2, 1, 1));
+  nst_conv_forward(weights->conv[0], NST_CONV_DIRECT, NULL, x, 2, 1, &result, workspace);
+  for (int i = 1; i < 64; i++) assert_true(result.y[i] == 0.0F);
+  float answer = result.y[0];
+  test_guarded_release(workspace);
+  test_guarded_release(result.y);
   return answer;
 }
 
