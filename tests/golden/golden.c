@@ -67,7 +67,11 @@ void golden_add(golden_distance *distance, double actual, double expected) {
   distance->norm += expected * expected;
 }
 
+double golden_relative(const golden_distance *distance) {
+  return sqrt(distance->difference / distance->norm);
+}
+
 void golden_assert_close(const golden_distance *distance, double tolerance, const char *what) {
-  if (!(sqrt(distance->difference) <= tolerance * sqrt(distance->norm)))
-    fail_msg("%s differs by %.3g", what, sqrt(distance->difference / distance->norm));
+  double relative = golden_relative(distance);
+  if (!(relative <= tolerance)) fail_msg("%s differs by %.3g", what, relative);
 }

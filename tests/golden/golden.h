@@ -34,7 +34,10 @@ typedef struct golden_distance {
 
 void golden_add(golden_distance *distance, double actual, double expected);
 
-/* Fails with a sentence about `what` unless |actual - expected| <= tolerance * |expected|, Euclidean. */
+/* |actual - expected| / |expected|, Euclidean. */
+double golden_relative(const golden_distance *distance);
+
+/* Fails with a sentence about `what` unless that is at most `tolerance`. */
 void golden_assert_close(const golden_distance *distance, double tolerance, const char *what);
 
 #endif
