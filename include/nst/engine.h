@@ -127,11 +127,11 @@ typedef struct nst_profile_entry {
   const char *layer;  /* "relu1_1"; static storage, as all strings here */
   const char *pass;   /* "forward", "loss", "loss gradient" (of the last layer) or "backward", which holds the
                          gradients of the losses below it */
-  const char *method; /* "direct", "winograd2", "winograd4", "winograd6" or "product" */
+  const char *method; /* "direct", "winograd2", "winograd4", "winograd6", "product" or "elementwise" */
   double seconds;     /* wall clock */
   double
       flops_direct; /* floating-point operations by definition, a multiplication and an addition each one */
-  double flops;     /* of the matrix products that were computed instead */
+  double flops;     /* those that were computed instead, without the transforms around matrix products */
 } nst_profile_entry;
 
 enum { NST_MAX_PROFILE = 40 };

@@ -73,7 +73,7 @@ void nst_stopwatch_loss(nst_stopwatch *watch, const nst_plan *plan, int layer) {
   if (nst_vgg19[layer].style_n > 0) {
     double panels = (double)nst_vgg19[layer].out / NST_PANEL, full = style_flops(&plan->layers[layer], layer);
     entry.flops_direct = full / 2.0;
-    entry.flops = full * (panels + 1.0) / (2.0 * panels); /* whole blocks on the diagonal */
+    entry.flops = full * (panels + 0.5) / (2.0 * panels); /* three quarters of blocks on the diagonal */
   } else { /* a difference, its square and a sum for each value */
     entry.method = "elementwise";
     entry.flops_direct = entry.flops =
