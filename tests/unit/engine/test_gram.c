@@ -141,7 +141,7 @@ static void does_not_depend_on_the_team(void **state) {
   for (size_t i = 0; i < 2 * NST_KERNELS; i++) {
     if (!nst_kernels_at((int)i / 2)) continue;
     fixture t = make(shapes[i % 2].pixels, shapes[i % 2].c);
-    results first = {NULL};
+    results first = {.gram = NULL};
     for (int threads = 1; threads <= 4; threads++) {
       nst_team *team = test_team_with(threads, (int)i / 2);
       results r = compute(&t, team);

@@ -254,7 +254,7 @@ static void fast_and_exact_agree(void **state) {
 }
 
 static void check_teams(const fixture *t, const char *kernel, bool exact) {
-  result first = {NULL};
+  result first = {.objective = NULL};
   for (int threads = 1; threads <= 4; threads++) {
     nst_team *team = NULL;
     assert_int_equal(nst_team_create(threads, 0, &team, NULL), NST_OK);
