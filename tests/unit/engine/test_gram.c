@@ -127,6 +127,7 @@ static void agrees_with_the_reference(void **state) {
   check(17 * 31, 64);
   check(20000, 64); /* several slices */
   check(1024, 128);
+  check(8200, 128); /* several slices and blocks */
   check(95, 192);
   check(301, 256);
   check(97, 512);
