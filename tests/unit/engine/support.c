@@ -78,6 +78,18 @@ nst_picture test_picture(int width, int height, uint64_t seed) {
   return picture;
 }
 
+nst_picture test_drawing(int width, int height, uint64_t seed) {
+  nst_picture picture = NST_PICTURE_INIT;
+  assert_int_equal(nst_picture_allocate(&picture, width, height, NULL), NST_OK);
+  test_random random = seed;
+  uint8_t colours[3][3];
+  for (int i = 0; i < 9; i++) colours[i / 3][i % 3] = (uint8_t)test_uniform(&random, 0.0, 256.0);
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++)
+      memcpy(picture.rgb + (y * width + x) * 3, colours[(x / 20 + y / 15) % 3], 3);
+  return picture;
+}
+
 static void set_layer(test_model *model, int i, const float *oihw, const float *bias) {
   int in = nst_vgg19[i].in, out = nst_vgg19[i].out;
   size_t count = (size_t)in * (size_t)out * 9;

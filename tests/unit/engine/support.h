@@ -28,6 +28,9 @@ double test_distance(const float *a, const double *b, size_t count);
 /* A picture with edges, slopes and noise; the caller releases it. */
 nst_picture test_picture(int width, int height, uint64_t seed);
 
+/* One of flat patches and without noise, like a drawing; the caller releases it. */
+nst_picture test_drawing(int width, int height, uint64_t seed);
+
 /* The same weights for the engine and for the reference. */
 typedef struct test_model {
   nst_weights *weights;
