@@ -119,7 +119,7 @@ static nst_status bench(const bench_request *request, bench_result *result, nst_
 /* ---- The answer */
 
 static double median_of_entry(const bench_request *request, const bench_result *result, int entry) {
-  double values[MOST_REPEATS];
+  double values[MOST_REPEATS] = {0};
   for (int i = 0; i < request->repeat; i++) values[i] = result->profiles[i].entries[entry].seconds;
   qsort(values, (size_t)request->repeat, sizeof *values, compare);
   return values[request->repeat / 2];

@@ -57,7 +57,8 @@ typedef struct nst_conv_result {
 void nst_conv_forward(const nst_conv_filters *filters, nst_conv_method method, nst_team *team, const float *x,
     int h, int w, const nst_conv_result *result, void *workspace);
 
-/* The gradient by x, plus what a loss adds there, through the ReLU that made x. */
+/* The gradient by x, plus what a loss adds there, through the ReLU that made x. The first layer, whose x is a
+ * picture, takes dy and dx alone. */
 typedef struct nst_conv_gradient {
   const float *dy;      /* [h][w][out], by the sums before the ReLU; or with gates by what was pooled,
                            [h / 2][w / 2][out] */

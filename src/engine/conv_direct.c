@@ -1,12 +1,12 @@
 /* Direct convolution: the neighbourhoods of a chunk of pixels are laid out as the rows of a matrix, one slab
  * of input channels behind the other, and multiplied with the filters slab by slab.
  *
- * The order of the sums is that of oneDNN's direct convolution, which PyTorch uses. Rounding decides which way a
- * ReLU near 0 or the maximum of nearly equal values goes, and a single such decision can change the gradient by a
- * thousandth; PyTorch differs as much from itself on another processor. With AVX-512 it begins with the bias, and
- * adds for each slab of 16 input channels the sum over the taps and over those channels; with AVX2 it goes on from
- * the bias, slab after slab of 8 channels. In the same order, with fused multiply-add, the activations are the
- * reference's to the last bit.
+ * The order of the sums is that of oneDNN's direct convolution, which PyTorch uses. Rounding decides which
+ * way a ReLU near 0 or the maximum of nearly equal values goes, and a single such decision can change the
+ * gradient by a thousandth; PyTorch differs as much from itself on another processor. With AVX-512 it begins
+ * with the bias, and adds for each slab of 16 input channels the sum over the taps and over those channels;
+ * with AVX2 it goes on from the bias, slab after slab of 8 channels. In the same order, with fused
+ * multiply-add, the activations are the reference's to the last bit.
  */
 #include "conv_pass.h"
 #include "memory.h"

@@ -39,6 +39,7 @@ static gram_pass make_pass(nst_team *team, const float *f, size_t pixels, int c,
   p.slice = even > SLICE_PIXELS ? even : SLICE_PIXELS;
   p.slices = divide_up(pixels, p.slice);
   p.blocks = panels * (panels + 1) / 2;
+  if (!workspace) return p;
   p.partial = workspace;
   p.row_sums = (double *)(void *)(p.partial + p.slices * p.blocks * BLOCK);
   return p;

@@ -12,6 +12,11 @@
 
 #include <immintrin.h>
 
+/* Said in so many words: what the compiler would fuse may depend on what surrounds it. */
+ALWAYS_INLINE vec multiply_add(vec a, float b, vec c) {
+  return (vec)_mm256_fmadd_ps((__m256)a, _mm256_set1_ps(b), (__m256)c);
+}
+
 ALWAYS_INLINE void stream(float *p, vec v) {
   _mm256_stream_ps(p, (__m256)v);
 }

@@ -13,6 +13,11 @@
 #include <immintrin.h>
 #include <string.h>
 
+/* Said in so many words: what the compiler would fuse may depend on what surrounds it. */
+ALWAYS_INLINE vec multiply_add(vec a, float b, vec c) {
+  return (vec)_mm512_fmadd_ps((__m512)a, _mm512_set1_ps(b), (__m512)c);
+}
+
 ALWAYS_INLINE void stream(float *p, vec v) {
   _mm512_stream_ps(p, (__m512)v);
 }

@@ -9,7 +9,7 @@ ALWAYS_INLINE ivec expand_bits(const uint8_t *bits, size_t first) {
   UNROLL
   for (size_t i = 0; i < (LANES + 7) / 8; i++) word |= (uint32_t)bits[first / 8 + i] << (8 * i);
   word >>= first % 8;
-  ivec lane;
+  ivec lane = {0};
   UNROLL
   for (int i = 0; i < LANES; i++) lane[i] = 1 << i;
   return (((ivec){0} + (int32_t)word) & lane) != 0;

@@ -11,6 +11,10 @@
 #include "lanes.h"
 #include "tables.h"
 
+ALWAYS_INLINE vec multiply_add(vec a, float b, vec c) {
+  return a * b + c;
+}
+
 ALWAYS_INLINE void stream(float *p, vec v) {
   store(p, v);
 }

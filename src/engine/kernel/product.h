@@ -1,4 +1,5 @@
-/* The matrix product, included once for each instruction set after it defined LANES, MOST_VECTORS. */
+/* The matrix product, included once for each instruction set after it defined LANES, MOST_VECTORS and
+ * multiply_add. */
 #include "kernels.h"
 #include "lanes.h"
 
@@ -32,7 +33,7 @@ ALWAYS_INLINE void product_tile(
     for (int r = 0; r < rows; r++) {
       float left = a[(size_t)r * a_row];
       UNROLL
-      for (int v = 0; v < vectors; v++) sum[r][v] += right[v] * left;
+      for (int v = 0; v < vectors; v++) sum[r][v] = multiply_add(right[v], left, sum[r][v]);
     }
   }
   UNROLL
