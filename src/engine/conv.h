@@ -37,7 +37,7 @@ typedef enum nst_conv_method {
 } nst_conv_method;
 
 /* Bytes of workspace that either direction needs at h x w, by channels alone, with a team of `threads`. The
- * direction backward knows no direct method but for the first layer, where it knows no other. */
+ * direction backward knows no direct method; the first layer knows no other, in either direction. */
 size_t nst_conv_forward_workspace(int in, int out, nst_conv_method method, int h, int w, int threads);
 size_t nst_conv_backward_workspace(int in, int out, nst_conv_method method, int h, int w, int threads);
 
