@@ -5,6 +5,7 @@
 #define NST_JOBS_H
 
 #include "nst/buf.h"
+#include "nst/histogram.h"
 #include "nst/log.h"
 #include "nst/status.h"
 #include "nst/store.h"
@@ -51,6 +52,19 @@ bool nst_run_preview_due(nst_run *run);
 /* Publishes an intermediate picture; copies the JPEG. NST_NO_MEMORY. */
 nst_status nst_run_set_preview(nst_run *run, const void *jpeg, size_t size, nst_error *err);
 
+/* True when a checkpoint is due: the checkpoint interval has passed since the last, or since the start. Also
+ * when the run is to stop, so that it can go on from where it was. */
+bool nst_run_checkpoint_due(nst_run *run);
+
+/* Stores all that a later run needs to go on from here, with the losses so far and the last preview. Blocks
+ * on the store. A failure is logged, and no reason to stop: the one before still holds. NST_CONFLICT and
+ * NST_NOT_FOUND when the run has lost its job, NST_NO_SPACE, NST_IO, NST_NO_MEMORY. */
+nst_status nst_run_save_checkpoint(nst_run *run, const void *data, size_t size, nst_error *err);
+
+/* What the last run of this job saved, replacing the content of `out`. NST_NOT_FOUND (this is the first, or
+ * it came to none), NST_IO, NST_NO_MEMORY. */
+nst_status nst_run_read_checkpoint(nst_run *run, nst_buf *out, nst_error *err);
+
 /* Hands over the result, once: 1 to 8 pictures of different roles, copied. `output` describes the one of role
  * output->format. The last preview is kept with the job unless one picture has the role "preview".
  * NST_NO_MEMORY, NST_INTERNAL (not as described here). */
@@ -61,14 +75,15 @@ nst_status nst_run_set_result(nst_run *run, const nst_job_output *output, const 
  * -------------------------------------------------------------------------------------------- */
 
 typedef struct nst_jobs_options {
-  int workers;             /* 0..64 threads that run jobs; 0 accepts without running (tests) */
-  int niceness;            /* 0..19, of the worker threads alone (setpriority(2)) */
-  int max_queued;          /* at least 1 */
-  int max_attempts;        /* runs of one job that may end with the process, at least 1 */
-  int lease_ms;            /* at least 1000; renewed three times as often */
-  int poll_ms;             /* how often an idle worker looks for work nobody told it of */
-  int preview_interval_ms; /* 0: no previews */
-  int64_t result_ttl_ms;   /* finished jobs expire after this */
+  int workers;                /* 0..64 threads that run jobs; 0 accepts without running (tests) */
+  int niceness;               /* 0..19, of the worker threads alone (setpriority(2)) */
+  int max_queued;             /* at least 1 */
+  int max_attempts;           /* runs of one job that may end with the process, at least 1 */
+  int lease_ms;               /* at least 1000; renewed three times as often */
+  int poll_ms;                /* how often an idle worker looks for work nobody told it of */
+  int preview_interval_ms;    /* 0: no previews */
+  int checkpoint_interval_ms; /* at least 1 */
+  int64_t result_ttl_ms;      /* finished jobs expire after this */
 } nst_jobs_options;
 
 typedef struct nst_jobs nst_jobs;
@@ -102,9 +117,19 @@ void nst_job_view_release(nst_job_view *view);
 
 /* All of the following are thread-safe and block on the store; `out` is initialised by the caller. */
 
-/* Accepts a job durably and wakes a worker. NST_BUSY (queue full), NST_UNAVAILABLE (stopping), NST_NO_SPACE,
- * NST_IO. */
-nst_status nst_jobs_submit(nst_jobs *jobs, const nst_job_draft *draft, nst_job_view *out, nst_error *err);
+/* Accepts a job durably and wakes a worker. `*repeated`: its idempotency key belongs to the job in `out`,
+ * accepted before. NST_BUSY (queue full), NST_QUOTA (the tenant's share is), NST_INVALID (the key came with
+ * something else before), NST_UNAVAILABLE (stopping), NST_NO_SPACE, NST_IO. */
+nst_status nst_jobs_submit(
+    nst_jobs *jobs, const nst_job_draft *draft, nst_job_view *out, bool *repeated, nst_error *err);
+
+/* The job that was accepted with this idempotency key of the tenant. NST_NOT_FOUND (none, or it has expired),
+ * NST_INVALID (field "Idempotency-Key": the digest was another). */
+nst_status nst_jobs_find_repeat(nst_jobs *jobs, const char *tenant, const char *key, const char *digest,
+    nst_job_view *out, nst_error *err);
+
+/* What a tenant has. */
+nst_status nst_jobs_usage(nst_jobs *jobs, const char *tenant, nst_usage *out, nst_error *err);
 
 /* NST_NOT_FOUND, NST_GONE. */
 nst_status nst_jobs_get(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err);
@@ -123,6 +148,32 @@ nst_status nst_jobs_read_result(
  * NST_CONFLICT (none yet). */
 nst_status nst_jobs_read_preview(nst_jobs *jobs, const char *id, nst_buf *out, nst_error *err);
 
+/* The losses of a job, one entry for each evaluation in order. Set up with _init, freed with _release. */
+typedef struct nst_job_loss {
+  int evaluation; /* 1-based */
+  double loss, content_loss, style_loss;
+} nst_job_loss;
+
+typedef struct nst_job_history {
+  nst_job_loss *losses; /* count of them */
+  int count;
+} nst_job_history;
+
+void nst_job_history_init(nst_job_history *history);
+void nst_job_history_release(nst_job_history *history);
+
+/* The losses so far; none for a job that has not run. After an interruption those that were not checkpointed
+ * are forgotten: they are computed anew. NST_NOT_FOUND, NST_GONE, NST_NO_MEMORY. */
+nst_status nst_jobs_history(nst_jobs *jobs, const char *id, nst_job_history *out, nst_error *err);
+
+/* Called whenever something changes that a client sees of a job, with its id, or with NULL when that may be
+ * any job: on any thread, with nothing locked, and must not wait. It is called after the change can be seen.
+ */
+typedef void (*nst_jobs_listener)(void *context, const char *id);
+
+/* Sets the one listener (NULL: none). After the call returns the one before is not called any more. */
+void nst_jobs_listen(nst_jobs *jobs, nst_jobs_listener listener, void *context);
+
 /* A queued job is canceled at once; a running one stops within an evaluation and then becomes canceled. `out`
  * is the job as it is then. NST_CONFLICT when it has ended (`out` is filled), NST_NOT_FOUND, NST_GONE. */
 nst_status nst_jobs_cancel(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err);
@@ -140,6 +191,18 @@ typedef struct nst_jobs_stats {
 } nst_jobs_stats;
 
 nst_status nst_jobs_get_stats(nst_jobs *jobs, nst_jobs_stats *out, nst_error *err);
+
+/* What has happened since the process began, for monitoring. */
+typedef struct nst_jobs_metrics {
+  int64_t accepted, recovered, checkpoints, checkpoint_failures, evaluations;
+  int64_t ended[NST_JOB_STATE_COUNT]; /* runs that ended so; [NST_JOB_QUEUED]: given back to the queue */
+  int busy_workers;
+  int64_t oldest_queued_ms; /* when the job that has waited longest was accepted; 0 when none waits */
+  nst_histogram queue_wait, run_time; /* seconds; of jobs when they first start, of runs when they end */
+  nst_histogram evaluation_time;      /* seconds between two reports of progress */
+} nst_jobs_metrics;
+
+nst_status nst_jobs_get_metrics(nst_jobs *jobs, nst_jobs_metrics *out, nst_error *err);
 
 /* Seconds after which a refused client should try again: when the next queued job is expected to
  * start, 1..3600. Does not block. */

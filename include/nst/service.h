@@ -46,6 +46,10 @@ typedef struct nst_service_hooks {
   nst_status (*check_job)(void *context, const struct cJSON *resolved, const nst_service_picture *content,
       const nst_service_picture *styles, int style_count, nst_error *err);
 
+  /* Whether the service may call this URL when a job has ended. NST_INVALID (field "webhook"). NULL where
+   * there are no webhooks: then none is taken. */
+  nst_status (*check_webhook)(void *context, const char *url, nst_error *err);
+
   /* A new JSON value for GET /v1/presets, freed by the service; NULL without memory. */
   struct cJSON *(*describe_presets)(void *context);
 
@@ -61,8 +65,23 @@ typedef struct nst_service_asset {
   size_t size;
 } nst_service_asset;
 
+/* Who may use the service: bearer tokens (RFC 6750), of which only digests are kept. A token is 128 random
+ * bits or more, so that its SHA-256 cannot be searched for. */
+typedef struct nst_service_tenant {
+  char name[NST_TENANT_SIZE];         /* jobs belong to names: several tokens may have one */
+  char token_sha256[NST_SHA256_SIZE]; /* of the token, lower-case hexadecimal */
+  bool read_only;                     /* may look at the tenant's jobs, and not make, cancel or remove any */
+  int max_priority;
+  nst_quota quota;
+} nst_service_tenant;
+
 typedef struct nst_service_options {
-  const char *listen;       /* "127.0.0.1:8080", "[::1]:0" (0: any free port) */
+  const char *listen;                /* "127.0.0.1:8080", "[::1]:0" (0: any free port) */
+  const char *metrics_listen;        /* where alone /metrics is answered; "": on `listen` */
+  const nst_service_tenant *tenants; /* none: everybody may do everything */
+  int tenant_count;
+  int max_wait_seconds;     /* of Prefer: wait=N */
+  int heartbeat_seconds;    /* between signs of life in a stream of events */
   const char *cors_origins; /* "*", "" (none), or origins separated by spaces */
   size_t max_file_bytes;    /* of one uploaded picture */
   size_t max_options_bytes; /* of one form field that is not a file */

@@ -25,10 +25,14 @@ typedef enum nst_status {
   NST_NO_SPACE,    /* the disk is full */
   NST_IO,          /* a system call on a file, socket or process failed */
   NST_CORRUPT,     /* stored data is damaged (database, weights) */
-  NST_INTERNAL     /* a bug or an impossible state */
+  NST_INTERNAL,    /* a bug or an impossible state */
+  /* Numbers are stored with failed jobs: new ones are added at the end. */
+  NST_UNAUTHENTICATED, /* who asks is not known */
+  NST_FORBIDDEN,       /* who asks is known, and may not do that */
+  NST_QUOTA            /* who asks has used up a share of their own: try again later */
 } nst_status;
 
-#define NST_STATUS_COUNT ((int)NST_INTERNAL + 1)
+#define NST_STATUS_COUNT ((int)NST_QUOTA + 1)
 
 /* What went wrong. `detail` is one sentence without a trailing newline; `field` and `limit` are "" unless one
  * named input broke one stated limit. All strings are NUL-terminated UTF-8. */

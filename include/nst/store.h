@@ -23,7 +23,13 @@ typedef enum nst_job_state {
   NST_JOB_CANCELED
 } nst_job_state;
 
-enum { NST_JOB_STATE_COUNT = 5 };
+enum {
+  NST_JOB_STATE_COUNT = 5,
+  NST_TENANT_SIZE = 64,          /* bytes of a tenant's name, with the NUL */
+  NST_PRIORITY_MAX = 9,          /* priorities are 0..9 */
+  NST_IDEMPOTENCY_KEY_MAX = 255, /* bytes */
+  NST_WEBHOOK_MAX = 2048         /* bytes of a URL */
+};
 
 /* "queued", "running", ...; static storage. */
 const char *nst_job_state_name(nst_job_state state);
@@ -42,7 +48,9 @@ typedef struct nst_job_output {
 typedef struct nst_job {
   char id[NST_ID_SIZE];
   nst_job_state state;
-  int64_t sequence; /* order of acceptance, ascending */
+  int64_t sequence;             /* order of acceptance, ascending */
+  char tenant[NST_TENANT_SIZE]; /* whose job it is; "" where nobody is told apart */
+  int priority;                 /* 0..NST_PRIORITY_MAX, higher first */
   int64_t created_ms, started_ms, finished_ms, expires_ms;
   int attempts;          /* runs that were not given back: the current one counts */
   int64_t lease;         /* of the last claim, never used again: the fencing token of what it may write */
@@ -50,6 +58,7 @@ typedef struct nst_job {
   bool has_preview;      /* a picture of the role "preview" is stored */
   int style_count;
   char *options;           /* resolved options, JSON object */
+  char *webhook;           /* URL that is told of the job's end, or NULL */
   nst_status error_status; /* NST_OK unless failed */
   char *error_detail;      /* one sentence, NULL unless failed */
   nst_job_output output;
@@ -63,16 +72,34 @@ typedef struct nst_blob {
   size_t size;
 } nst_blob;
 
+/* What one tenant may have at a time; 0 for no bound. */
+typedef struct nst_quota {
+  int max_queued, max_running; /* jobs */
+  int64_t max_bytes;           /* of all pictures stored for the tenant's jobs, results included */
+} nst_quota;
+
+/* What one tenant has. */
+typedef struct nst_usage {
+  int64_t queued, running; /* jobs */
+  int64_t bytes;           /* as in nst_quota */
+} nst_usage;
+
 /* What a client sent, validated. */
 typedef struct nst_job_draft {
-  const char *options; /* JSON object */
+  const char *tenant;             /* NULL for "" */
+  int priority;                   /* 0..NST_PRIORITY_MAX */
+  nst_quota quota;                /* of the tenant; max_running holds for this job whenever it waits */
+  const char *webhook;            /* URL, or NULL */
+  const char *idempotency_key;    /* 1..NST_IDEMPOTENCY_KEY_MAX bytes, the tenant's own; NULL for none */
+  const char *idempotency_digest; /* of all that the client sent; with a key */
+  const char *options;            /* JSON object */
   nst_blob content;
   const nst_blob *styles;
   int style_count;
 } nst_job_draft;
 
 /* A stored picture of a job. Inputs: "content", "style0", "style1", ...; outputs: "png", "jpeg", "webp",
- * "preview". */
+ * "preview"; and, pictures or not, "history" (the losses) and, until the job ends, "checkpoint". */
 typedef struct nst_output_picture {
   const char *role;
   nst_blob bytes;
@@ -89,11 +116,23 @@ typedef struct nst_job_outcome {
 } nst_job_outcome;
 
 typedef struct nst_job_filter {
-  bool any_state; /* else only `state` */
+  const char *tenant; /* NULL: of all */
+  bool any_state;     /* else only `state` */
   nst_job_state state;
   int64_t before; /* only jobs with a smaller sequence; 0 for no bound */
   int limit;      /* at least 1 */
 } nst_job_filter;
+
+/* A webhook that is to be called. Set up with _init, freed with _release. */
+typedef struct nst_delivery {
+  int64_t number; /* names it to end_delivery */
+  char job_id[NST_ID_SIZE];
+  char *url;
+  int attempts; /* made before this one */
+} nst_delivery;
+
+void nst_delivery_init(nst_delivery *delivery);
+void nst_delivery_release(nst_delivery *delivery);
 
 typedef struct nst_store nst_store;
 
@@ -104,9 +143,19 @@ typedef struct nst_store_ops {
   nst_status (*check)(nst_store *store, nst_error *err);
 
   /* Accepts a job: the row and its pictures in one durable transaction. `max_queued` counts queued jobs
-   * before it: NST_BUSY when reached. Fills `out`. NST_NO_SPACE, NST_IO, NST_NO_MEMORY. */
-  nst_status (*insert)(
-      nst_store *store, const nst_job_draft *draft, int max_queued, nst_job *out, nst_error *err);
+   * before it: NST_BUSY when reached; NST_QUOTA when the draft's quota is. Fills `out`. Where the tenant's
+   * idempotency key belongs to a job already, `*repeated` is true and nothing is written: as find_key.
+   * NST_NO_SPACE, NST_IO, NST_NO_MEMORY. */
+  nst_status (*insert)(nst_store *store, const nst_job_draft *draft, int max_queued, nst_job *out,
+      bool *repeated, nst_error *err);
+
+  /* The job that was accepted with this key and is not expired. NST_NOT_FOUND, or NST_INVALID (field
+   * "Idempotency-Key") when its digest was another. */
+  nst_status (*find_key)(nst_store *store, const char *tenant, const char *key, const char *digest,
+      nst_job *out, nst_error *err);
+
+  /* What a tenant has; all zero for one never seen. */
+  nst_status (*get_usage)(nst_store *store, const char *tenant, nst_usage *out, nst_error *err);
 
   /* NST_NOT_FOUND, or NST_GONE for an expired job (`out` is filled even then). */
   nst_status (*get)(nst_store *store, const char *id, nst_job *out, nst_error *err);
@@ -116,8 +165,12 @@ typedef struct nst_store_ops {
   nst_status (*list)(
       nst_store *store, const nst_job_filter *filter, nst_job **out, int *count, nst_error *err);
 
-  /* Number of queued jobs accepted before `sequence`. */
-  nst_status (*count_ahead)(nst_store *store, int64_t sequence, int *out, nst_error *err);
+  /* Number of queued jobs that claim would take before this queued one, were every tenant to get its turn:
+   * 0 for the next. */
+  nst_status (*count_ahead)(nst_store *store, const nst_job *job, int *out, nst_error *err);
+
+  /* When the job that has waited longest was accepted; 0 when none waits. */
+  nst_status (*oldest_queued)(nst_store *store, int64_t *created_ms, nst_error *err);
 
   /* Number of jobs by state. */
   nst_status (*count_states)(nst_store *store, int64_t out[NST_JOB_STATE_COUNT], nst_error *err);
@@ -126,8 +179,10 @@ typedef struct nst_store_ops {
   nst_status (*read_picture)(
       nst_store *store, const char *id, const char *role, nst_buf *out, nst_error *err);
 
-  /* Takes the oldest queued job: it becomes running, started_ms is set (once), attempts grows by one, and
-   * `owner` holds a lease for `lease_ms`. NST_NOT_FOUND when none is queued. */
+  /* Takes a queued job: it becomes running, started_ms is set (once), attempts grows by one, and `owner`
+   * holds a lease for `lease_ms`. Jobs of the highest priority come first; of those, one of the tenant with
+   * the fewest running jobs, then of the one whose last turn is longest ago; its oldest. A tenant that runs
+   * as many as its quota allows is passed over. NST_NOT_FOUND when there is none to take. */
   nst_status (*claim)(nst_store *store, const char *owner, int lease_ms, nst_job *out, nst_error *err);
 
   /* Prolongs the lease of a running job. `*cancel_requested` tells whether a client wants it stopped.
@@ -135,6 +190,11 @@ typedef struct nst_store_ops {
    * it was deleted. */
   nst_status (*renew)(
       nst_store *store, const char *id, int64_t lease, int lease_ms, bool *cancel_requested, nst_error *err);
+
+  /* Stores pictures ("checkpoint", "history", "preview") of a running job in one durable transaction, in
+   * place of those it has. As renew for refusals. NST_NO_SPACE. */
+  nst_status (*save)(nst_store *store, const char *id, int64_t lease, const nst_output_picture *pictures,
+      int picture_count, nst_error *err);
 
   /* Ends a running job: state, output and pictures in one durable transaction, exactly once. NST_CONFLICT and
    * NST_NOT_FOUND as for renew; nothing is written then. `ttl_ms` sets expires_ms. NST_NO_SPACE. */
@@ -161,6 +221,14 @@ typedef struct nst_store_ops {
   /* Drops the pictures of jobs with expires_ms <= now (their rows answer NST_GONE from then on) and the rows
    * that expired more than `ttl_ms` before. `*count` is the number of jobs that expired now. */
   nst_status (*expire)(nst_store *store, int64_t now_ms, int64_t ttl_ms, int *count, nst_error *err);
+
+  /* Takes the webhook call that is due first, of a job that has ended, and hides it for `hold_ms`: should
+   * the process die, somebody else makes the call. NST_NOT_FOUND when none is due. */
+  nst_status (*take_delivery)(
+      nst_store *store, int64_t now_ms, int64_t hold_ms, nst_delivery *out, nst_error *err);
+
+  /* Ends an attempt to make the call: it is due again at `retry_ms`, or over when that is 0. */
+  nst_status (*end_delivery)(nst_store *store, int64_t number, int64_t retry_ms, nst_error *err);
 } nst_store_ops;
 
 /* Every implementation's object begins with this. */

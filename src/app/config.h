@@ -7,6 +7,7 @@
 #include "nst/schema.h"
 #include "nst/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct nst_config {
@@ -15,13 +16,18 @@ typedef struct nst_config {
   char weights[1024];
   char decoder[1024];
   char cors_origins[1024];
+  char metrics_listen[128];
+  char tokens_file[1024];
+  char webhook_hosts[1024], webhook_secret[256];
+  bool webhook_private;
   int log_level; /* nst_log_level */
   int kernel;    /* index of its name */
   int64_t workers, threads, niceness, memory_limit;
-  int64_t max_queued, max_attempts, result_ttl, preview_interval, grace;
+  int64_t max_queued, max_attempts, result_ttl, preview_interval, checkpoint_interval, grace;
   int64_t max_file_bytes, max_upload_memory, max_pixels, max_styles, max_size;
   int64_t decode_timeout;
   int64_t max_connections, max_connections_per_ip, idle_timeout, request_timeout;
+  int64_t max_wait, heartbeat, webhook_attempts;
 } nst_config;
 
 const nst_schema *nst_config_schema(void);

@@ -148,6 +148,7 @@ static nst_status open_jobs(server *s, nst_error *err) {
       .lease_ms = 30000,
       .poll_ms = 1000,
       .preview_interval_ms = (int)c->preview_interval * 1000,
+      .checkpoint_interval_ms = (int)c->checkpoint_interval * 1000,
       .result_ttl_ms = c->result_ttl * 1000,
   };
   nst_status status = nst_store_open(c->store, &s->store, err);
@@ -161,6 +162,9 @@ static nst_status open_service(server *s, nst_error *err) {
   const nst_service_options options = {
       .listen = c->listen,
       .cors_origins = c->cors_origins,
+      .metrics_listen = c->metrics_listen,
+      .max_wait_seconds = (int)c->max_wait,
+      .heartbeat_seconds = (int)c->heartbeat,
       .max_file_bytes = (size_t)c->max_file_bytes,
       .max_options_bytes = OPTIONS_BYTES,
       .max_upload_memory = (size_t)c->max_upload_memory,

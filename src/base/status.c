@@ -23,6 +23,9 @@ static const char *const names[NST_STATUS_COUNT] = {
     [NST_IO] = "io",
     [NST_CORRUPT] = "corrupt",
     [NST_INTERNAL] = "internal",
+    [NST_UNAUTHENTICATED] = "unauthenticated",
+    [NST_FORBIDDEN] = "forbidden",
+    [NST_QUOTA] = "quota",
 };
 
 const char *nst_status_name(nst_status status) {

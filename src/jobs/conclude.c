@@ -23,6 +23,14 @@ static void log_end(const nst_run *run, const char *state, const char *detail) {
       nst_log_text("detail", detail));
 }
 
+static void count_end(nst_run *run, nst_job_state state) {
+  nst_jobs *jobs = run->jobs;
+  (void)pthread_mutex_lock(&jobs->lock);
+  jobs->metrics.ended[state]++;
+  nst_histogram_add(&jobs->metrics.run_time, (double)(nst_clock_mono_ns() - run->started_ns) * 1e-9);
+  (void)pthread_mutex_unlock(&jobs->lock);
+}
+
 /* ---- Storing an outcome */
 
 static bool may_pass(nst_status status) {
@@ -66,12 +74,14 @@ static void give_back(nst_run *run) {
   else
     nst_log_event(jobs->log, NST_LOG_INFO, "job.released", nst_log_text("job_id", run->job.id),
         nst_log_int("attempt", run->job.attempts));
+  if (status == NST_OK) count_end(run, NST_JOB_QUEUED);
 }
 
 /* False when the outcome itself was refused, for a reason that will not pass. */
 static bool store(nst_run *run, const nst_job_outcome *outcome, nst_error *err) {
   nst_error failure = NST_ERROR_INIT;
   nst_status status = finish(run, outcome, &failure);
+  if (status == NST_OK) count_end(run, outcome->state);
   if (status == NST_OK)
     log_end(run, nst_job_state_name(outcome->state), outcome->error_detail);
   else if (status == NST_CONFLICT || status == NST_NOT_FOUND)
@@ -91,9 +101,10 @@ static bool has_role(const nst_output_picture *pictures, int count, const char *
   return false;
 }
 
-/* The pictures to keep: the result unless the job failed, and the last preview unless the result has its own.
- */
-static int collect(const nst_run *run, bool with_result, nst_output_picture out[NST_RESULT_PICTURES + 1]) {
+/* What to keep: the result unless the job failed, the last preview unless the result has its own, and the
+ * losses. */
+static int collect(const nst_run *run, bool with_result, const nst_buf *losses,
+    nst_output_picture out[NST_RESULT_PICTURES + 2]) {
   int count = 0;
   for (int i = 0; with_result && i < run->picture_count; i++) {
     const nst_result_picture *picture = &run->pictures[i];
@@ -101,28 +112,35 @@ static int collect(const nst_run *run, bool with_result, nst_output_picture out[
   }
   if (run->preview.size > 0 && !has_role(out, count, "preview"))
     out[count++] = (nst_output_picture){"preview", {run->preview.data, run->preview.size}};
+  if (losses->size > 0) out[count++] = (nst_output_picture){"history", {losses->data, losses->size}};
   return count;
 }
 
-static void fail_run(nst_run *run, bool with_preview, const nst_error *err) {
-  nst_output_picture pictures[NST_RESULT_PICTURES + 1];
+static void fail_run(nst_run *run, bool with_extras, const nst_error *err) {
+  nst_output_picture pictures[NST_RESULT_PICTURES + 2];
+  nst_buf losses = NST_BUF_INIT;
   nst_error cause = *err, refused = NST_ERROR_INIT;
+  if (with_extras) (void)nst_history_write(&run->history, &losses, NULL);
   nst_job_outcome outcome = {.state = NST_JOB_FAILED,
       .pictures = pictures,
-      .picture_count = with_preview ? collect(run, false, pictures) : 0,
+      .picture_count = with_extras ? collect(run, false, &losses, pictures) : 0,
       .error_status = cause.status == NST_OK ? NST_INTERNAL : cause.status,
       .error_detail = cause.detail};
   if (!store(run, &outcome, &refused)) log_end(run, "lost", refused.detail);
+  nst_buf_release(&losses);
 }
 
 static void end_run(nst_run *run, nst_job_state state) {
-  nst_output_picture pictures[NST_RESULT_PICTURES + 1];
+  nst_output_picture pictures[NST_RESULT_PICTURES + 2];
+  nst_buf losses = NST_BUF_INIT;
   nst_error refused = NST_ERROR_INIT;
+  (void)nst_history_write(&run->history, &losses, NULL); /* without memory for them they are left out */
   nst_job_outcome outcome = {.state = state,
       .output = run->output,
       .pictures = pictures,
-      .picture_count = collect(run, true, pictures)};
+      .picture_count = collect(run, true, &losses, pictures)};
   if (!store(run, &outcome, &refused)) fail_run(run, false, &refused);
+  nst_buf_release(&losses);
 }
 
 static void remember(nst_run *run) {

@@ -31,13 +31,17 @@ struct nst_run {
   nst_job_output output; /* width 0 while there is no result */
   nst_result_picture pictures[NST_RESULT_PICTURES];
   int picture_count;
-  int64_t preview_ns; /* when the last preview was published; 0 for never */
+  int64_t preview_ns;    /* when the last preview was published; 0 for never */
+  int64_t checkpoint_ns; /* when the last checkpoint was stored, or the run began */
+  int64_t progress_ns;   /* when progress was reported last, or 0 */
 
   /* Guarded by jobs->lock: */
   nst_stop_reason stop;
   bool has_progress;
   nst_job_progress progress;
   nst_buf preview; /* JPEG; empty until there is one */
+  nst_job_history history;
+  int history_room; /* entries allocated */
 };
 
 typedef struct nst_worker {
@@ -54,6 +58,7 @@ struct nst_jobs {
   void *runner_context;
   nst_log *log;
   char owner[NST_ID_SIZE];
+  int niceness;        /* of workers, as the system counts */
   nst_worker *workers; /* options.workers of them */
 
   pthread_mutex_t lock; /* guards what follows, and is never held while the store works */
@@ -62,7 +67,12 @@ struct nst_jobs {
   unsigned long wakes;            /* grows when there may be new work, so that no worker misses it */
   double recent[NST_RECENT_RUNS]; /* seconds of the last runs that succeeded, a ring */
   int recent_count, recent_next;
-  bool housekeeping; /* false tells the housekeeper to end */
+  bool housekeeping;        /* false tells the housekeeper to end */
+  nst_jobs_metrics metrics; /* what is counted, the rest is filled when asked for */
+
+  pthread_mutex_t listen_lock; /* guards what follows, and is held while the listener is called */
+  nst_jobs_listener listener;
+  void *listener_context;
 
   pthread_mutex_t stop_lock; /* guards what follows: one thread joins, others wait for it */
   int started;               /* worker threads */
@@ -77,6 +87,18 @@ typedef struct nst_live {
   bool has_progress, has_preview;
   nst_job_progress progress;
 } nst_live;
+
+/* Calls the listener; `id` may be NULL for any job. No lock may be held. */
+void nst_jobs_notify(nst_jobs *jobs, const char *id);
+
+/* The losses of a run as bytes, and back; NST_CORRUPT for others. */
+nst_status nst_history_write(const nst_job_history *history, nst_buf *out, nst_error *err);
+nst_status nst_history_read(const void *data, size_t size, nst_job_history *out, nst_error *err);
+nst_status nst_history_copy(const nst_job_history *from, nst_job_history *out, nst_error *err);
+
+/* Adds a loss, with jobs->lock held. Later ones, of a run that was interrupted, are forgotten; without memory
+ * so is this one. */
+void nst_run_remember_loss(nst_run *run, const nst_job_loss *loss);
 
 /* Waits on jobs->changed, with jobs->lock held, for at most `ms`. */
 void nst_jobs_wait(nst_jobs *jobs, int64_t ms);

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static nst_status check_options(const nst_jobs_options *o, nst_error *err) {
@@ -16,6 +17,7 @@ static nst_status check_options(const nst_jobs_options *o, nst_error *err) {
       {"lease_ms", o->lease_ms, 1000, INT32_MAX},
       {"poll_ms", o->poll_ms, 1, INT32_MAX},
       {"preview_interval_ms", o->preview_interval_ms, 0, INT32_MAX},
+      {"checkpoint_interval_ms", o->checkpoint_interval_ms, 1, INT32_MAX},
       {"result_ttl_ms", o->result_ttl_ms, 0, INT64_MAX / 4},
   };
   for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
@@ -66,6 +68,7 @@ static nst_status recover(nst_jobs *jobs, nst_error *err) {
       jobs->store, true, jobs->options.max_attempts, jobs->options.result_ttl_ms, &count, err);
   if (status == NST_OK && count > 0)
     nst_log_event(jobs->log, NST_LOG_WARN, "jobs.recovered", nst_log_int("count", count));
+  jobs->metrics.recovered = count;
   return status;
 }
 
@@ -76,7 +79,22 @@ static bool init_locks(nst_jobs *jobs) {
               pthread_cond_init(&jobs->changed, &attributes) == 0;
   (void)pthread_condattr_destroy(&attributes);
   return good && pthread_mutex_init(&jobs->lock, NULL) == 0 &&
-         pthread_mutex_init(&jobs->stop_lock, NULL) == 0;
+         pthread_mutex_init(&jobs->listen_lock, NULL) == 0 && pthread_mutex_init(&jobs->stop_lock, NULL) == 0;
+}
+
+static void init_metrics(nst_jobs_metrics *metrics) {
+  static const double waits[] = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200};
+  static const double evaluations[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30};
+  nst_histogram_init(&metrics->queue_wait, waits, sizeof waits / sizeof waits[0]);
+  nst_histogram_init(&metrics->run_time, waits, sizeof waits / sizeof waits[0]);
+  nst_histogram_init(&metrics->evaluation_time, evaluations, sizeof evaluations / sizeof evaluations[0]);
+}
+
+/* Counted from where the process is, so that a service that is nice as a whole still answers before it
+ * computes. On Linux this is the niceness of the calling thread. */
+static int worker_niceness(int more) {
+  int niceness = getpriority(PRIO_PROCESS, 0) + more;
+  return niceness < 19 ? niceness : 19;
 }
 
 /* Everything but the threads. */
@@ -91,6 +109,8 @@ static nst_jobs *make(const nst_jobs_options *options) {
   jobs->options = *options;
   jobs->workers = workers;
   for (int i = 0; i < options->workers; i++) workers[i] = (nst_worker){.jobs = jobs, .index = i};
+  jobs->niceness = worker_niceness(options->niceness);
+  init_metrics(&jobs->metrics);
   nst_id_make(jobs->owner);
   return jobs;
 }
@@ -134,6 +154,7 @@ void nst_jobs_destroy(nst_jobs *jobs) {
   nst_jobs_stop(jobs);
   (void)pthread_cond_destroy(&jobs->changed);
   (void)pthread_mutex_destroy(&jobs->lock);
+  (void)pthread_mutex_destroy(&jobs->listen_lock);
   (void)pthread_mutex_destroy(&jobs->stop_lock);
   free(jobs->workers);
   free(jobs);

@@ -38,11 +38,22 @@ nst_status nst_run_read_style(nst_run *run, int index, nst_buf *out, nst_error *
 }
 
 bool nst_run_progress(nst_run *run, const nst_job_progress *progress) {
-  (void)pthread_mutex_lock(&run->jobs->lock);
+  nst_jobs *jobs = run->jobs;
+  int64_t now = nst_clock_mono_ns();
+  (void)pthread_mutex_lock(&jobs->lock);
+  if (progress->evaluation > 0) {
+    nst_run_remember_loss(run,
+        &(nst_job_loss){progress->evaluation, progress->loss, progress->content_loss, progress->style_loss});
+    jobs->metrics.evaluations++;
+    if (run->progress_ns)
+      nst_histogram_add(&jobs->metrics.evaluation_time, (double)(now - run->progress_ns) * 1e-9);
+    run->progress_ns = now;
+  }
   run->progress = *progress;
   run->has_progress = true;
   bool go_on = run->stop == NST_STOP_NONE;
-  (void)pthread_mutex_unlock(&run->jobs->lock);
+  (void)pthread_mutex_unlock(&jobs->lock);
+  nst_jobs_notify(jobs, run->job.id);
   return go_on;
 }
 
@@ -61,6 +72,7 @@ nst_status nst_run_set_preview(nst_run *run, const void *jpeg, size_t size, nst_
   (void)pthread_mutex_unlock(&run->jobs->lock);
   nst_buf_release(&old);
   run->preview_ns = nst_clock_mono_ns();
+  nst_jobs_notify(run->jobs, run->job.id);
   return NST_OK;
 }
 

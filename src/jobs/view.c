@@ -42,7 +42,7 @@ int nst_jobs_look(nst_jobs *jobs, nst_live out[NST_MAX_WORKERS]) {
 
 static nst_status complete_queued(nst_jobs *jobs, nst_job_view *view, nst_error *err) {
   int ahead = 0;
-  nst_status status = jobs->store->ops->count_ahead(jobs->store, view->job.sequence, &ahead, err);
+  nst_status status = jobs->store->ops->count_ahead(jobs->store, &view->job, &ahead, err);
   if (status != NST_OK) return status;
   view->queue_position = ahead + 1;
   (void)pthread_mutex_lock(&jobs->lock);
@@ -60,7 +60,7 @@ nst_status nst_jobs_complete_view(
     if (live[i].lease != view->job.lease || strcmp(live[i].id, view->job.id) != 0) continue;
     view->has_progress = live[i].has_progress;
     view->progress = live[i].progress;
-    view->has_preview = live[i].has_preview;
+    view->has_preview = live[i].has_preview || view->job.has_preview;
   }
   return NST_OK;
 }

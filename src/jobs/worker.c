@@ -12,14 +12,22 @@ static const int64_t longest_wait_ms = 30000; /* between attempts to reach a sto
 static void run_destroy(nst_run *run) {
   for (int i = 0; i < run->picture_count; i++) nst_buf_release(&run->pictures[i].bytes);
   nst_buf_release(&run->preview);
+  nst_job_history_release(&run->history);
   nst_job_release(&run->job);
   free(run);
+}
+
+/* How long the job waited; its first lease is its first run, whatever became of that. */
+static void count_wait(nst_jobs *jobs, const nst_job *job) {
+  if (job->lease == 1)
+    nst_histogram_add(&jobs->metrics.queue_wait, (double)(nst_clock_wall_ms() - job->created_ms) * 1e-3);
 }
 
 static void set_current(nst_worker *worker, nst_run *run) {
   nst_jobs *jobs = worker->jobs;
   (void)pthread_mutex_lock(&jobs->lock);
   worker->run = run;
+  if (run) count_wait(jobs, &run->job);
   if (run && jobs->stopping) nst_run_stop(run, NST_STOP_SHUTDOWN);
   (void)pthread_mutex_unlock(&jobs->lock);
 }
@@ -29,12 +37,14 @@ static void run_one(nst_worker *worker, nst_run *run) {
   nst_error err = NST_ERROR_INIT;
   nst_status status = NST_CANCELED;
   set_current(worker, run);
+  nst_jobs_notify(jobs, NULL); /* those that wait have moved up */
   nst_log_event(jobs->log, NST_LOG_INFO, "job.started", nst_log_text("job_id", run->job.id),
       nst_log_int("attempt", run->job.attempts), nst_log_int("worker", worker->index));
   if (nst_run_stop_reason(run) == NST_STOP_NONE) status = jobs->runner(jobs->runner_context, run, &err);
   if (status != NST_OK) err.status = status;
   nst_run_conclude(run, status, &err);
   set_current(worker, NULL);
+  nst_jobs_notify(jobs, run->job.id);
 }
 
 /* NST_NOT_FOUND when there is nothing to do. */
@@ -51,7 +61,7 @@ static nst_status claim(nst_worker *worker, nst_run **out, nst_error *err) {
     run_destroy(run);
     return status;
   }
-  run->started_ns = nst_clock_mono_ns();
+  run->started_ns = run->checkpoint_ns = nst_clock_mono_ns();
   *out = run;
   return NST_OK;
 }
@@ -76,7 +86,7 @@ static void prepare_thread(const nst_worker *worker) {
   (void)pthread_setname_np(pthread_self(), name);
   /* On Linux this is the niceness of the thread alone. */
   if (worker->jobs->options.niceness > 0)
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), worker->jobs->options.niceness);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), worker->jobs->niceness);
 }
 
 void *nst_worker_main(void *argument) {

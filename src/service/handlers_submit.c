@@ -52,7 +52,8 @@ static nst_status submit(nst_request *r, const cJSON *resolved, nst_job_view *vi
         .content = {u->content.data, u->content.size},
         .styles = styles,
         .style_count = u->style_count};
-    status = nst_jobs_submit(r->service->jobs, &draft, view, err);
+    bool repeated;
+    status = nst_jobs_submit(r->service->jobs, &draft, view, &repeated, err);
   } else {
     (void)nst_fail_memory(err, "a job");
   }

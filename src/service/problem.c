@@ -32,6 +32,9 @@ static const kind kinds[NST_STATUS_COUNT] = {
     [NST_IO] = {500, "internal", "A fault of the server"},
     [NST_CORRUPT] = {500, "internal", "A fault of the server"},
     [NST_INTERNAL] = {500, "internal", "A fault of the server"},
+    [NST_UNAUTHENTICATED] = {401, "unauthenticated", "A token is needed"},
+    [NST_FORBIDDEN] = {403, "forbidden", "Not with this token"},
+    [NST_QUOTA] = {429, "quota", "A share has been used up"},
 };
 
 static const kind http_kinds[] = {

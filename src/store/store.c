@@ -37,8 +37,19 @@ void nst_job_init(nst_job *job) {
 void nst_job_release(nst_job *job) {
   if (!job) return;
   free(job->options);
+  free(job->webhook);
   free(job->error_detail);
   nst_job_init(job);
+}
+
+void nst_delivery_init(nst_delivery *delivery) {
+  *delivery = (nst_delivery){.url = NULL};
+}
+
+void nst_delivery_release(nst_delivery *delivery) {
+  if (!delivery) return;
+  free(delivery->url);
+  nst_delivery_init(delivery);
 }
 
 void nst_job_list_free(nst_job *jobs, int count) {

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NST_DB_STATEMENTS = 48 }; /* different texts that one connection may run */
+enum { NST_DB_STATEMENTS = 64 }; /* different texts that one connection may run */
 
 typedef struct nst_db {
   sqlite3 *handle;

@@ -1,7 +1,6 @@
 #include "file.h"
 #include "sqlite_store.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +42,9 @@ nst_status nst_sqlite_read_job(sqlite3_stmt *query, nst_job *out, nst_error *err
   out->output.bytes = sqlite3_column_int64(query, c++);
   copy_fixed(query, c++, out->output.sha256, sizeof out->output.sha256);
   out->has_preview = sqlite3_column_int(query, c++) != 0;
+  copy_fixed(query, c++, out->tenant, sizeof out->tenant);
+  out->priority = sqlite3_column_int(query, c++);
+  copied = copy_text(query, c++, &out->webhook) && copied;
   if (!copied || !out->options) return nst_fail_memory(err, "a job");
   if (sqlite3_column_int(query, c) == 0) return NST_OK;
   return nst_fail(err, NST_GONE, "the job has expired and its pictures are gone");
@@ -83,24 +85,38 @@ static nst_status collect(
   return status;
 }
 
+/* A text for each combination of conditions, so that each gets the index made for it. */
+static nst_status query_list(nst_db *db, const nst_job_filter *f, sqlite3_stmt **query, nst_error *err) {
+  int64_t before = f->before > 0 ? f->before : INT64_MAX, limit = f->limit, state = f->state;
+  if (f->tenant && f->any_state)
+    return nst_db_query(db, query, err,
+        "SELECT " NST_JOB_COLUMNS
+        " FROM jobs WHERE tenant = ? AND sequence < ? AND expired = 0 ORDER BY sequence DESC LIMIT ?",
+        "tii", f->tenant, before, limit);
+  if (f->tenant)
+    return nst_db_query(db, query, err,
+        "SELECT " NST_JOB_COLUMNS " FROM jobs WHERE tenant = ? AND state = ? AND sequence < ? AND expired = 0"
+        " ORDER BY sequence DESC LIMIT ?",
+        "tiii", f->tenant, state, before, limit);
+  if (f->any_state)
+    return nst_db_query(db, query, err,
+        "SELECT " NST_JOB_COLUMNS
+        " FROM jobs WHERE sequence < ? AND expired = 0 ORDER BY sequence DESC LIMIT ?",
+        "ii", before, limit);
+  return nst_db_query(db, query, err,
+      "SELECT " NST_JOB_COLUMNS
+      " FROM jobs WHERE state = ? AND sequence < ? AND expired = 0 ORDER BY sequence DESC LIMIT ?",
+      "iii", state, before, limit);
+}
+
 nst_status nst_sqlite_list(
     nst_store *store, const nst_job_filter *filter, nst_job **out, int *count, nst_error *err) {
   nst_job *jobs = calloc((size_t)filter->limit, sizeof *jobs);
   *count = 0;
   if (!jobs) return nst_fail_memory(err, "a list of jobs");
-  int64_t before = filter->before > 0 ? filter->before : INT64_MAX;
   nst_db *db = nst_sqlite_lock_reader(store);
   sqlite3_stmt *query;
-  nst_status status =
-      filter->any_state
-          ? nst_db_query(db, &query, err,
-                "SELECT " NST_JOB_COLUMNS
-                " FROM jobs WHERE sequence < ? AND expired = 0 ORDER BY sequence DESC LIMIT ?",
-                "ii", before, (int64_t)filter->limit)
-          : nst_db_query(db, &query, err,
-                "SELECT " NST_JOB_COLUMNS
-                " FROM jobs WHERE state = ? AND sequence < ? AND expired = 0 ORDER BY sequence DESC LIMIT ?",
-                "iii", (int64_t)filter->state, before, (int64_t)filter->limit);
+  nst_status status = query_list(db, filter, &query, err);
   if (status == NST_OK) {
     status = collect(db, query, filter->limit, jobs, count, err);
     nst_db_done(query);
@@ -113,16 +129,6 @@ nst_status nst_sqlite_list(
   }
   *out = jobs;
   return NST_OK;
-}
-
-nst_status nst_sqlite_count_ahead(nst_store *store, int64_t sequence, int *out, nst_error *err) {
-  int64_t count = 0;
-  nst_db *db = nst_sqlite_lock_reader(store);
-  nst_status status = nst_db_integer(db, &count, err,
-      "SELECT count(*) FROM jobs WHERE state = ? AND expired = 0 AND sequence < ?", "ii",
-      (int64_t)NST_JOB_QUEUED, sequence);
-  *out = count < INT_MAX ? (int)count : INT_MAX;
-  return nst_sqlite_unlock(db, status);
 }
 
 nst_status nst_sqlite_count_states(nst_store *store, int64_t out[NST_JOB_STATE_COUNT], nst_error *err) {

@@ -4,6 +4,18 @@
 
 #include "nst/clock.h"
 
+#include <string.h>
+
+_Static_assert(NST_JOB_QUEUED == 0, "the condition of the index jobs_waiting");
+
+/* Of each tenant that waits the job whose turn it is, found by the index jobs_waiting; of those one. */
+#define NEXT_JOB                                                                                             \
+  "SELECT head.sequence FROM tenants JOIN jobs AS head ON head.sequence ="                                   \
+  " (SELECT sequence FROM jobs WHERE tenant = tenants.tenant AND state = 0 AND expired = 0"                  \
+  "  AND (max_running = 0 OR max_running > tenants.running) ORDER BY priority DESC, sequence LIMIT 1)"       \
+  " WHERE tenants.queued > 0"                                                                                \
+  " ORDER BY head.priority DESC, tenants.running, tenants.turn, head.sequence LIMIT 1"
+
 static nst_status claim_job(nst_db *db, const char *owner, int lease_ms, nst_job *out, nst_error *err) {
   int64_t now = nst_clock_wall_ms();
   sqlite3_stmt *query;
@@ -11,9 +23,8 @@ static nst_status claim_job(nst_db *db, const char *owner, int lease_ms, nst_job
   nst_status status = nst_db_query(db, &query, err,
       "UPDATE jobs SET state = ?, started = iif(started = 0, ?, started), attempts = attempts + 1,"
       " lease = lease + 1, owner = ?, lease_until = ?"
-      " WHERE sequence = (SELECT min(sequence) FROM jobs WHERE state = ? AND expired = 0)"
-      " RETURNING " NST_JOB_COLUMNS,
-      "iitii", (int64_t)NST_JOB_RUNNING, now, owner, now + lease_ms, (int64_t)NST_JOB_QUEUED);
+      " WHERE sequence = (" NEXT_JOB ") RETURNING " NST_JOB_COLUMNS,
+      "iiti", (int64_t)NST_JOB_RUNNING, now, owner, now + lease_ms);
   if (status != NST_OK) return status;
   status = nst_db_step(db, query, &row, err);
   if (status == NST_OK && !row) status = nst_fail(err, NST_NOT_FOUND, "no job is waiting");
@@ -28,6 +39,9 @@ nst_status nst_sqlite_claim(nst_store *store, const char *owner, int lease_ms, n
   nst_status status = nst_db_begin(db, err);
   if (status != NST_OK) return nst_sqlite_unlock(db, status);
   status = claim_job(db, owner, lease_ms, out, err);
+  if (status == NST_OK)
+    status = nst_db_execute(db, NULL, err,
+        "UPDATE tenants SET turn = 1 + (SELECT max(turn) FROM tenants) WHERE tenant = ?", "t", out->tenant);
   return nst_sqlite_unlock(db, nst_db_end(db, status, err));
 }
 
@@ -58,6 +72,37 @@ nst_status nst_sqlite_renew(
   return nst_sqlite_unlock(db, status);
 }
 
+/* The job's sequence, if it runs under this lease; else why not. */
+static nst_status find_running(nst_db *db, const char *id, int64_t lease, int64_t *sequence, nst_error *err) {
+  nst_status status =
+      nst_db_integer(db, sequence, err, "SELECT sequence FROM jobs WHERE id = ? AND state = ? AND lease = ?",
+          "tii", id, (int64_t)NST_JOB_RUNNING, lease);
+  return status == NST_NOT_FOUND ? explain(db, id, lease, err) : status;
+}
+
+static nst_status put_pictures(
+    nst_db *db, int64_t sequence, const nst_output_picture *pictures, int picture_count, nst_error *err) {
+  nst_status status = NST_OK;
+  for (int i = 0; status == NST_OK && i < picture_count; i++) {
+    for (int k = 0; k < i; k++)
+      if (strcmp(pictures[i].role, pictures[k].role) == 0)
+        return nst_fail(err, NST_INTERNAL, "two pictures of the kind %s", pictures[i].role);
+    status = nst_sqlite_put_picture(db, sequence, pictures[i].role, pictures[i].bytes, err);
+  }
+  return status == NST_OK ? nst_sqlite_count_bytes(db, sequence, err) : status;
+}
+
+nst_status nst_sqlite_save(nst_store *store, const char *id, int64_t lease,
+    const nst_output_picture *pictures, int picture_count, nst_error *err) {
+  nst_db *db = nst_sqlite_lock_writer(store);
+  int64_t sequence = 0;
+  nst_status status = nst_db_begin(db, err);
+  if (status != NST_OK) return nst_sqlite_unlock(db, status);
+  status = find_running(db, id, lease, &sequence, err);
+  if (status == NST_OK) status = put_pictures(db, sequence, pictures, picture_count, err);
+  return nst_sqlite_unlock(db, nst_db_end(db, status, err));
+}
+
 static nst_status finish_row(nst_db *db, const char *id, int64_t lease, const nst_job_outcome *outcome,
     int64_t ttl_ms, nst_error *err) {
   int64_t now = nst_clock_wall_ms();
@@ -84,8 +129,7 @@ nst_status nst_sqlite_finish(nst_store *store, const char *id, int64_t lease, co
   status = finish_row(db, id, lease, outcome, ttl_ms, err);
   if (status == NST_OK)
     status = nst_db_integer(db, &sequence, err, "SELECT sequence FROM jobs WHERE id = ?", "t", id);
-  for (int i = 0; status == NST_OK && i < outcome->picture_count; i++)
-    status = nst_sqlite_add_picture(db, sequence, outcome->pictures[i].role, outcome->pictures[i].bytes, err);
+  if (status == NST_OK) status = put_pictures(db, sequence, outcome->pictures, outcome->picture_count, err);
   return nst_sqlite_unlock(db, nst_db_end(db, status, err));
 }
 

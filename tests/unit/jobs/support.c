@@ -32,12 +32,12 @@ static nst_status faulty(stage *s, fault *f, nst_error *err) {
   return status == NST_OK ? NST_OK : nst_fail(err, status, "a fault of the test");
 }
 
-static nst_status insert(
-    nst_store *store, const nst_job_draft *draft, int max_queued, nst_job *out, nst_error *err) {
+static nst_status insert(nst_store *store, const nst_job_draft *draft, int max_queued, nst_job *out,
+    bool *repeated, nst_error *err) {
   stage *s = stage_of(store);
   nst_status status = faulty(s, &s->insert, err);
   nst_store *real = s->place->store;
-  return status == NST_OK ? real->ops->insert(real, draft, max_queued, out, err) : status;
+  return status == NST_OK ? real->ops->insert(real, draft, max_queued, out, repeated, err) : status;
 }
 
 static nst_status get(nst_store *store, const char *id, nst_job *out, nst_error *err) {
@@ -88,9 +88,33 @@ static nst_status list(
   return real->ops->list(real, filter, out, count, err);
 }
 
-static nst_status count_ahead(nst_store *store, int64_t sequence, int *out, nst_error *err) {
+static nst_status count_ahead(nst_store *store, const nst_job *job, int *out, nst_error *err) {
   nst_store *real = stage_of(store)->place->store;
-  return real->ops->count_ahead(real, sequence, out, err);
+  return real->ops->count_ahead(real, job, out, err);
+}
+
+static nst_status oldest_queued(nst_store *store, int64_t *created_ms, nst_error *err) {
+  nst_store *real = stage_of(store)->place->store;
+  return real->ops->oldest_queued(real, created_ms, err);
+}
+
+static nst_status find_key(
+    nst_store *store, const char *tenant, const char *key, const char *digest, nst_job *out, nst_error *err) {
+  nst_store *real = stage_of(store)->place->store;
+  return real->ops->find_key(real, tenant, key, digest, out, err);
+}
+
+static nst_status get_usage(nst_store *store, const char *tenant, nst_usage *out, nst_error *err) {
+  nst_store *real = stage_of(store)->place->store;
+  return real->ops->get_usage(real, tenant, out, err);
+}
+
+static nst_status save(nst_store *store, const char *id, int64_t lease, const nst_output_picture *pictures,
+    int picture_count, nst_error *err) {
+  stage *s = stage_of(store);
+  nst_status status = faulty(s, &s->save, err);
+  nst_store *real = s->place->store;
+  return status == NST_OK ? real->ops->save(real, id, lease, pictures, picture_count, err) : status;
 }
 
 static nst_status count_states(nst_store *store, int64_t out[NST_JOB_STATE_COUNT], nst_error *err) {
@@ -127,13 +151,17 @@ static nst_status expire(nst_store *store, int64_t now_ms, int64_t ttl_ms, int *
 
 static const nst_store_ops operations = {.check = check,
     .insert = insert,
+    .find_key = find_key,
+    .get_usage = get_usage,
     .get = get,
     .list = list,
     .count_ahead = count_ahead,
+    .oldest_queued = oldest_queued,
     .count_states = count_states,
     .read_picture = read_picture,
     .claim = claim,
     .renew = renew,
+    .save = save,
     .finish = finish,
     .release = release,
     .recover = recover,
@@ -292,6 +320,7 @@ nst_jobs_options stage_options(void) {
       .lease_ms = 600000,
       .poll_ms = 600000,
       .preview_interval_ms = 1,
+      .checkpoint_interval_ms = 1,
       .result_ttl_ms = TEST_TTL_MS};
 }
 
@@ -332,7 +361,8 @@ void stage_submit(stage *s, const char *options, char id[NST_ID_SIZE]) {
   const nst_job_draft draft = {
       .options = options, .content = {content, (size_t)n}, .styles = styles, .style_count = 2};
   nst_job_view_init(&view);
-  if (nst_jobs_submit(s->jobs, &draft, &view, &err) != NST_OK) fail_msg("%s", err.detail);
+  bool repeated;
+  if (nst_jobs_submit(s->jobs, &draft, &view, &repeated, &err) != NST_OK) fail_msg("%s", err.detail);
   memcpy(id, view.job.id, NST_ID_SIZE);
   nst_job_view_release(&view);
 }

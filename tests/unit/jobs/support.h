@@ -26,7 +26,7 @@ typedef struct stage {
   int log_fd;
 
   pthread_mutex_t lock; /* guards what follows */
-  fault insert, claim, renew, finish, release, get;
+  fault insert, claim, renew, save, finish, release, get;
   bool open;                               /* lets waiting runs go on */
   char started[STAGE_STARTS][NST_ID_SIZE]; /* jobs in the order of their runs */
   int starts, ends, at_once, most_at_once;

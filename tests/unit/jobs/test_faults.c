@@ -113,7 +113,8 @@ static void what_the_store_says_is_passed_on(void **state) {
   stage_begin(s, &options);
   const nst_job_draft draft = {.options = "go", .content = {"x", 1}};
   stage_fault(s, &s->insert, NST_NO_SPACE, 1);
-  assert_int_equal(nst_jobs_submit(s->jobs, &draft, &view, NULL), NST_NO_SPACE);
+  bool repeated;
+  assert_int_equal(nst_jobs_submit(s->jobs, &draft, &view, &repeated, NULL), NST_NO_SPACE);
   stage_submit(s, "go", id);
   stage_fault(s, &s->get, NST_CORRUPT, 1);
   assert_int_equal(nst_jobs_get(s->jobs, id, &view, NULL), NST_CORRUPT);

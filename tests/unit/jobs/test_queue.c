@@ -29,7 +29,8 @@ static void a_full_queue_refuses_and_says_when_to_come_again(void **state) {
   assert_int_equal(nst_jobs_check_ready(s->jobs, NULL), NST_OK);
   for (int i = 0; i < 2; i++) stage_submit(s, "go", queued);
   const nst_job_draft draft = {.options = "go", .content = {"x", 1}};
-  assert_int_equal(nst_jobs_submit(s->jobs, &draft, &view, &err), NST_BUSY);
+  bool repeated;
+  assert_int_equal(nst_jobs_submit(s->jobs, &draft, &view, &repeated, &err), NST_BUSY);
   assert_non_null(strstr(err.detail, "2 jobs"));
   assert_int_equal(nst_jobs_check_ready(s->jobs, &err), NST_BUSY);
   assert_int_equal(nst_jobs_retry_after(s->jobs), 40); /* what the running one says it needs */

@@ -249,8 +249,8 @@ static void only_workers_are_nice(void **state) {
 static void options_have_bounds(void **state) {
   stage *s = *state;
   nst_jobs *jobs = NULL;
-  nst_jobs_options wrong[10];
-  for (int i = 0; i < 10; i++) wrong[i] = stage_options();
+  nst_jobs_options wrong[11];
+  for (int i = 0; i < 11; i++) wrong[i] = stage_options();
   wrong[0].workers = -1;
   wrong[1].workers = 65;
   wrong[2].niceness = 20;
@@ -261,7 +261,8 @@ static void options_have_bounds(void **state) {
   wrong[7].poll_ms = 0;
   wrong[8].preview_interval_ms = -1;
   wrong[9].result_ttl_ms = -1;
-  for (int i = 0; i < 10; i++)
+  wrong[10].checkpoint_interval_ms = 0;
+  for (int i = 0; i < 11; i++)
     assert_int_equal(nst_jobs_create(&wrong[i], &s->store, NULL, NULL, NULL, &jobs, NULL), NST_INVALID);
   assert_null(jobs);
 }

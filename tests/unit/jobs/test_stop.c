@@ -110,7 +110,8 @@ static void stopping_puts_running_jobs_back(void **state) {
   nst_job_view view;
   nst_job_view_init(&view);
   const nst_job_draft draft = {.options = "go", .content = {"x", 1}};
-  assert_int_equal(nst_jobs_submit(s->jobs, &draft, &view, NULL), NST_UNAVAILABLE);
+  bool repeated;
+  assert_int_equal(nst_jobs_submit(s->jobs, &draft, &view, &repeated, NULL), NST_UNAVAILABLE);
   nst_jobs_stop(s->jobs); /* again is harmless */
   stage_end(s);
 

@@ -84,7 +84,9 @@ static nst_status leave(nst_jobs *jobs, nst_status status) {
   return status;
 }
 
-nst_status nst_jobs_submit(nst_jobs *jobs, const nst_job_draft *draft, nst_job_view *out, nst_error *err) {
+nst_status nst_jobs_submit(
+    nst_jobs *jobs, const nst_job_draft *draft, nst_job_view *out, bool *repeated, nst_error *err) {
+  *repeated = false;
   nst_status status = enter(jobs, NULL, err);
   if (status != NST_OK) return leave(jobs, status);
   nst_job_view *view = add(jobs, NST_JOB_QUEUED);

@@ -67,8 +67,11 @@ static nst_status describe_limits(void *context, cJSON *limits, nst_error *err) 
   return cJSON_AddArrayToObject(limits, "options") ? NST_OK : nst_fail_memory(err, "limits");
 }
 
-static const nst_service_hooks hooks = {
-    NULL, resolve_options, check_picture, check_job, describe_presets, describe_limits};
+static const nst_service_hooks hooks = {.resolve_options = resolve_options,
+    .check_picture = check_picture,
+    .check_job = check_job,
+    .describe_presets = describe_presets,
+    .describe_limits = describe_limits};
 
 static const nst_service_asset assets[] = {
     {"/", "text/html; charset=utf-8", "<p>page</p>", 11},

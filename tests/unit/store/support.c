@@ -70,7 +70,8 @@ nst_status test_try_insert(
   const nst_blob styles[] = {{"first style", 11}, {NULL, 0}};
   const nst_job_draft draft = {
       .options = options, .content = {content, (size_t)n}, .styles = styles, .style_count = 2};
-  return store->ops->insert(store, &draft, max_queued, out, err);
+  bool repeated;
+  return store->ops->insert(store, &draft, max_queued, out, &repeated, err);
 }
 
 void test_insert(nst_store *store, const char *options, char id[NST_ID_SIZE]) {

@@ -37,7 +37,8 @@ static int work(const test_place *place, int fd) {
   for (;;) {
     nst_job job;
     nst_job_init(&job);
-    if (store->ops->insert(store, &draft, 1000000, &job, NULL) != NST_OK) return 3;
+    bool repeated;
+    if (store->ops->insert(store, &draft, 1000000, &job, &repeated, NULL) != NST_OK) return 3;
     if (!tell(fd, 'i', job.id)) return 4;
     if (store->ops->claim(store, "t", TEST_LEASE_MS, &job, NULL) != NST_OK) return 5;
     if (test_succeed(store, job.id, job.lease, BIG / 2, NULL) != NST_OK) return 6;

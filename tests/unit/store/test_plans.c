@@ -33,7 +33,7 @@ static void use_everything(nst_store *store) {
   }
   assert_int_equal(store->ops->get(store, first, &job, NULL), NST_OK);
   assert_picture(store, first, "preview", "a preview");
-  assert_int_equal(store->ops->count_ahead(store, 5, &count, NULL), NST_OK);
+  assert_int_equal(store->ops->count_ahead(store, &job, &count, NULL), NST_OK);
   assert_int_equal(store->ops->count_states(store, counts, NULL), NST_OK);
   assert_int_equal(store->ops->recover(store, false, 3, 1000, &count, NULL), NST_OK);
   assert_int_equal(store->ops->check(store, NULL), NST_OK);
@@ -55,7 +55,8 @@ static int examine(sqlite3 *handle, const char *sql) {
      */
     bool lists = strstr(step, "SCAN jobs USING INDEX jobs_by_sequence") && strstr(sql, "LIMIT");
     bool scans = strstr(step, "SCAN jobs") || strstr(step, "SCAN pictures");
-    bool sorts = strstr(step, "TEMP B-TREE") != NULL;
+    /* Turns are taken by sorting what few rows there are: one of each tenant that waits. */
+    bool sorts = strstr(step, "TEMP B-TREE") && !strstr(sql, "turn");
     if ((scans && !lists) || sorts) fail_msg("%s\n  for: %s", step, sql);
   }
   assert_int_equal(sqlite3_finalize(query), SQLITE_OK);

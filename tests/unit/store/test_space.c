@@ -27,7 +27,8 @@ static nst_status insert_big(nst_store *store, size_t size, char id[NST_ID_SIZE]
   assert_non_null(content);
   nst_job_init(&job);
   const nst_job_draft draft = {.options = "{}", .content = {content, size}};
-  nst_status status = store->ops->insert(store, &draft, TEST_MANY, &job, err);
+  bool repeated;
+  nst_status status = store->ops->insert(store, &draft, TEST_MANY, &job, &repeated, err);
   if (status == NST_OK) memcpy(id, job.id, NST_ID_SIZE);
   nst_job_release(&job);
   free(content);
