@@ -110,6 +110,7 @@ typedef struct nst_job_view {
   double
       queue_eta_seconds; /* queued: until it starts, from the mean of recent runs; negative while unknown */
   bool has_preview;
+  int preview_evaluation; /* running: evaluations done when the preview was made; 0 while unknown */
 } nst_job_view;
 
 void nst_job_view_init(nst_job_view *view);

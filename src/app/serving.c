@@ -233,8 +233,8 @@ nst_status nst_serve(const nst_config *config, nst_log *log, nst_error *err) {
   int failed = uv_loop_init(&s->loop);
   nst_status status =
       failed ? nst_fail(err, NST_IO, "the event loop: %s", uv_strerror(failed)) : start_and_run(s, err);
+  nst_service_destroy(s->service); /* it listens to the jobs */
   nst_jobs_destroy(s->jobs);
-  nst_service_destroy(s->service);
   nst_store_destroy(s->store);
   for (int64_t i = 0; s->teams && i < config->workers; i++) nst_team_destroy(s->teams[i]);
   free(s->teams);

@@ -40,6 +40,7 @@ struct nst_run {
   bool has_progress;
   nst_job_progress progress;
   nst_buf preview; /* JPEG; empty until there is one */
+  int preview_evaluation;
   nst_job_history history;
   int history_room; /* entries allocated */
 };
@@ -85,6 +86,7 @@ typedef struct nst_live {
   char id[NST_ID_SIZE];
   int64_t lease;
   bool has_progress, has_preview;
+  int preview_evaluation;
   nst_job_progress progress;
 } nst_live;
 

@@ -69,6 +69,7 @@ nst_status nst_run_set_preview(nst_run *run, const void *jpeg, size_t size, nst_
   (void)pthread_mutex_lock(&run->jobs->lock);
   nst_buf old = run->preview;
   run->preview = copy;
+  run->preview_evaluation = run->progress.evaluation;
   (void)pthread_mutex_unlock(&run->jobs->lock);
   nst_buf_release(&old);
   run->preview_ns = nst_clock_mono_ns();

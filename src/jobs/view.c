@@ -33,6 +33,7 @@ int nst_jobs_look(nst_jobs *jobs, nst_live out[NST_MAX_WORKERS]) {
     *live = (nst_live){.lease = run->job.lease,
         .has_progress = run->has_progress,
         .has_preview = run->preview.size > 0,
+        .preview_evaluation = run->preview_evaluation,
         .progress = run->progress};
     memcpy(live->id, run->job.id, sizeof live->id);
   }
@@ -61,6 +62,7 @@ nst_status nst_jobs_complete_view(
     view->has_progress = live[i].has_progress;
     view->progress = live[i].progress;
     view->has_preview = live[i].has_preview || view->job.has_preview;
+    view->preview_evaluation = live[i].preview_evaluation;
   }
   return NST_OK;
 }
