@@ -58,14 +58,17 @@ nst_status nst_sqlite_find_key(
 
 /* ---- Turns */
 
-/* Each tenant's n-th job comes in round n, those that run count as rounds it has had. */
+/* A tenant's n-th job comes in the round that is n and the jobs of theirs that run: those were rounds, too.
+ * Of one round those come first who have waited longest since their turn before: who has had that turn
+ * already, in the order of turns, and then who has it sooner, which is who has had fewer of those that are to
+ * come. */
 static const char ahead_of_many[] =
-    "WITH waiting AS (SELECT jobs.sequence, priority, turn, running + row_number() OVER"
-    "  (PARTITION BY jobs.tenant ORDER BY priority DESC, jobs.sequence) AS round"
+    "WITH waiting AS (SELECT jobs.sequence, priority, turn, running, row_number() OVER"
+    "  (PARTITION BY jobs.tenant ORDER BY priority DESC, jobs.sequence) AS n"
     "  FROM jobs JOIN tenants ON jobs.tenant = tenants.tenant WHERE state = 0 AND expired = 0)"
     " SELECT count(*) FROM waiting AS me JOIN waiting AS other ON other.priority > me.priority OR"
-    "  (other.priority = me.priority AND"
-    "   (other.round, other.turn, other.sequence) < (me.round, me.turn, me.sequence))"
+    "  (other.priority = me.priority AND (other.running + other.n, other.n, other.turn, other.sequence)"
+    "   < (me.running + me.n, me.n, me.turn, me.sequence))"
     " WHERE me.sequence = ?";
 
 static const char ahead_of_one[] = "SELECT count(*) FROM jobs WHERE tenant = ?1 AND state = 0 AND expired = 0"
