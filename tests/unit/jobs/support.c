@@ -239,23 +239,49 @@ static nst_status hand_over(nst_run *run, bool strange, nst_error *err) {
   return nst_run_set_result(run, &output, pictures, 2, err);
 }
 
+/* The evaluation that the last run had come to, 0 if it left nothing. */
+static int resume(stage *s, nst_run *run) {
+  nst_buf bytes = NST_BUF_INIT;
+  int evaluation = 0;
+  nst_status status = nst_run_read_checkpoint(run, &bytes, NULL);
+  expect(s, status == NST_OK || status == NST_NOT_FOUND);
+  if (status == NST_OK) {
+    expect(s, nst_buf_append(&bytes, "", 1, NULL) == NST_OK);
+    expect(s, sscanf((const char *)bytes.data, "at %d", &evaluation) == 1);
+  }
+  nst_buf_release(&bytes);
+  (void)pthread_mutex_lock(&s->lock);
+  s->resumed_at = evaluation;
+  (void)pthread_mutex_unlock(&s->lock);
+  return evaluation;
+}
+
+static void save_if_due(nst_run *run, int evaluation) {
+  char text[32];
+  if (!nst_run_checkpoint_due(run)) return;
+  int n = snprintf(text, sizeof text, "at %d", evaluation);
+  (void)nst_run_save_checkpoint(run, text, (size_t)n, NULL);
+}
+
 /* False when told to stop. */
-static bool wait_at_gate(stage *s, nst_run *run, bool previews) {
-  for (int i = 1; !is_open(s); i++) {
+static bool wait_at_gate(stage *s, nst_run *run, bool previews, bool saves) {
+  for (int i = saves ? resume(s, run) + 1 : 1; !is_open(s); i++) {
     const nst_job_progress progress = {.fraction = 0.25,
         .evaluation = i,
         .evaluations = 400,
         .scale_count = 1,
         .width = 8,
         .height = 6,
-        .loss = 3.5,
+        .loss = 3.5 + i,
         .eta_seconds = 40.0};
     char preview[32];
     if (previews && nst_run_preview_due(run)) {
       int n = snprintf(preview, sizeof preview, "preview %d", i);
       expect(s, nst_run_set_preview(run, preview, (size_t)n, NULL) == NST_OK);
     }
-    if (!nst_run_progress(run, &progress)) return false;
+    bool go_on = nst_run_progress(run, &progress);
+    if (saves) save_if_due(run, i);
+    if (!go_on) return false;
     stage_sleep(2);
   }
   return true;
@@ -266,7 +292,7 @@ static nst_status obey(stage *s, nst_run *run, nst_error *err) {
   const bool keep = strstr(words, "keep"), choke = strstr(words, "choke");
   check_inputs(s, run);
   while (strstr(words, "slow") && !is_open(s)) stage_sleep(2);
-  if (strstr(words, "wait") && !wait_at_gate(s, run, strstr(words, "preview"))) {
+  if (strstr(words, "wait") && !wait_at_gate(s, run, strstr(words, "preview"), strstr(words, "save"))) {
     if (keep) expect(s, hand_over(run, false, err) == NST_OK);
     return choke ? nst_fail(err, NST_IO, "a child was killed") : nst_fail(err, NST_CANCELED, "stopped");
   }

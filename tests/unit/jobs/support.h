@@ -30,8 +30,9 @@ typedef struct stage {
   bool open;                               /* lets waiting runs go on */
   char started[STAGE_STARTS][NST_ID_SIZE]; /* jobs in the order of their runs */
   int starts, ends, at_once, most_at_once;
-  int niceness; /* of the thread of the last run */
-  int wrong;    /* what a runner found wrong; threads must not use cmocka's assertions */
+  int niceness;   /* of the thread of the last run */
+  int resumed_at; /* evaluation of the last checkpoint that a run read; 0 for none */
+  int wrong;      /* what a runner found wrong; threads must not use cmocka's assertions */
 } stage;
 
 /* The runner obeys the job's options, a list of words:
@@ -39,6 +40,7 @@ typedef struct stage {
  *   slow     report nothing, until the gate is opened
  *   keep     hand over a result when told to stop
  *   preview  publish "preview N" when one is due
+ *   save     save a checkpoint when one is due, and go on from the one there is
  *   fail     end with NST_UNSUPPORTED "it is a poem"
  *   empty    end well without a result
  *   quit     end with NST_CANCELED though nobody asked
