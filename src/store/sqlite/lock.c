@@ -16,6 +16,12 @@ nst_db *nst_sqlite_lock_reader(nst_store *store) {
   return db;
 }
 
+nst_db *nst_sqlite_lock_viewer(nst_store *store) {
+  nst_db *db = &nst_sqlite_self(store)->viewer;
+  (void)pthread_mutex_lock(&db->lock);
+  return db;
+}
+
 nst_status nst_sqlite_unlock(nst_db *db, nst_status status) {
   (void)pthread_mutex_unlock(&db->lock);
   return status;

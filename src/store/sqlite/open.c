@@ -8,6 +8,7 @@
 
 static void destroy(nst_store *store) {
   nst_sqlite_store *s = nst_sqlite_self(store);
+  nst_db_close(&s->viewer);
   nst_db_close(&s->reader);
   nst_db_close(&s->writer); /* the last to close: it folds the write-ahead log into the file */
   if (s->lock >= 0) (void)close(s->lock);
@@ -64,14 +65,38 @@ static nst_status set_mode(nst_sqlite_store *s, nst_error *err) {
 static const char writer_settings[] = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                                       " PRAGMA secure_delete = FAST; PRAGMA journal_size_limit = 16777216";
 
+/* Damage is better found now than when a job is accepted. The pictures, nearly all of the file, are left out:
+ * a start must not take minutes, and one that cannot be read harms its own job alone. */
+static nst_status check_tables(nst_sqlite_store *s, nst_error *err) {
+  static const char *const checks[] = {"PRAGMA integrity_check('jobs')", "PRAGMA integrity_check('tallies')",
+      "PRAGMA integrity_check('tenants')", "PRAGMA integrity_check('deliveries')"};
+  nst_status status = NST_OK;
+  for (size_t i = 0; status == NST_OK && i < sizeof checks / sizeof checks[0]; i++) {
+    sqlite3_stmt *query;
+    bool row = false;
+    status = nst_db_query(&s->writer, &query, err, checks[i], "");
+    if (status != NST_OK) break;
+    status = nst_db_step(&s->writer, query, &row, err);
+    const char *verdict = row ? (const char *)sqlite3_column_text(query, 0) : NULL;
+    if (status == NST_OK && (!verdict || strcmp(verdict, "ok") != 0))
+      status = nst_fail(err, NST_CORRUPT, "%.160s is damaged: %.160s", s->name, verdict ? verdict : "");
+    nst_db_done(query);
+  }
+  return status;
+}
+
 static nst_status open_files(nst_sqlite_store *s, const char *path, nst_error *err) {
   nst_status status = nst_sqlite_take_file(path, &s->name, &s->lock, err);
   if (status == NST_OK) status = nst_db_open(&s->writer, s->name, err);
   if (status == NST_OK) status = nst_db_script(&s->writer, writer_settings, err);
   if (status == NST_OK) status = nst_sqlite_migrate(&s->writer, s->name, err);
   if (status == NST_OK) status = set_mode(s, err);
-  if (status == NST_OK) status = nst_db_open(&s->reader, s->name, err);
-  if (status == NST_OK) status = nst_db_script(&s->reader, "PRAGMA query_only = ON", err);
+  if (status == NST_OK) status = check_tables(s, err);
+  nst_db *readers[] = {&s->reader, &s->viewer};
+  for (size_t i = 0; status == NST_OK && i < 2; i++) {
+    status = nst_db_open(readers[i], s->name, err);
+    if (status == NST_OK) status = nst_db_script(readers[i], "PRAGMA query_only = ON", err);
+  }
   return status;
 }
 

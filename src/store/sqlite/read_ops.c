@@ -157,7 +157,7 @@ static nst_status copy_bytes(nst_db *db, sqlite3_stmt *query, nst_buf *out, nst_
 
 nst_status nst_sqlite_read_picture(
     nst_store *store, const char *id, const char *role, nst_buf *out, nst_error *err) {
-  nst_db *db = nst_sqlite_lock_reader(store);
+  nst_db *db = nst_sqlite_lock_viewer(store);
   sqlite3_stmt *query;
   bool row;
   out->size = 0;

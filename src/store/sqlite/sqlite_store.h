@@ -10,6 +10,7 @@ typedef struct nst_sqlite_store {
   nst_store base; /* first, so that a pointer to it is one to the whole */
   nst_db writer;  /* all changes, one at a time */
   nst_db reader;  /* in WAL mode readers do not wait for the writer */
+  nst_db viewer;  /* reads pictures, which may take a while, so that the rest need not wait */
   char *name;     /* absolute path of the file */
   int lock;       /* descriptor of NAME.lock: one process at a time */
 } nst_sqlite_store;
@@ -19,6 +20,7 @@ nst_sqlite_store *nst_sqlite_self(nst_store *store);
 /* Waits until the connection is this thread's. */
 nst_db *nst_sqlite_lock_writer(nst_store *store);
 nst_db *nst_sqlite_lock_reader(nst_store *store);
+nst_db *nst_sqlite_lock_viewer(nst_store *store);
 /* Gives it back; returns `status`, for its callers to return. */
 nst_status nst_sqlite_unlock(nst_db *db, nst_status status);
 

@@ -67,10 +67,10 @@ static void every_statement_uses_an_index(void **state) {
   nst_sqlite_store *store = nst_sqlite_self(((test_place *)*state)->store);
   use_everything(&store->base);
   int statements = 0, steps = 0;
-  nst_db *connections[] = {&store->writer, &store->reader};
-  for (int c = 0; c < 2; c++) {
+  nst_db *connections[] = {&store->writer, &store->reader, &store->viewer};
+  for (int c = 0; c < 3; c++) {
     nst_db *db = connections[c];
-    assert_in_range(db->prepared_count, 5, NST_DB_STATEMENTS - 8); /* there is room for more */
+    assert_in_range(db->prepared_count, 1, NST_DB_STATEMENTS - 8); /* there is room for more */
     for (int i = 0; i < db->prepared_count; i++, statements++)
       steps += examine(db->handle, db->prepared[i].sql);
   }
