@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
   NST_ID_SIZE = 27,    /* 26 characters of base32 and the NUL */
@@ -19,6 +20,16 @@ nst_status nst_crypto_init(nst_error *err);
 
 /* Writes 128 random bits as 26 characters of RFC 4648 base32, lower case, without padding. */
 void nst_id_make(char out[NST_ID_SIZE]);
+
+/* Makes ids of the same kind from random bytes that it fetches many at a time: for one that is needed with
+ * every request, where asking the system each time would be felt. Zeroed before its first use; not
+ * thread-safe. */
+typedef struct nst_id_source {
+  uint8_t bytes[1024];
+  size_t left; /* of the bytes, at their end, that no id was made of */
+} nst_id_source;
+
+void nst_id_source_make(nst_id_source *source, char out[NST_ID_SIZE]);
 
 /* True for exactly 26 characters of [a-z2-7]. Accepts NULL (false). */
 bool nst_id_is_valid(const char *id);

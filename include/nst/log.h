@@ -16,13 +16,15 @@ typedef struct nst_log nst_log;
 
 /* One field of a line. Make them with the three functions below. */
 typedef struct nst_log_field {
-  const char *name; /* NULL ends the list */
+  const char *name; /* NULL ends the list; a field called "" is left out */
   const char *text; /* non-NULL: a string; invalid UTF-8 is replaced by '?' when written */
   double number;    /* used when text is NULL; integers up to 2^53 print without a fraction */
 } nst_log_field;
 
 /* A field with a string; a NULL text becomes "". */
 nst_log_field nst_log_text(const char *name, const char *text);
+/* A field with a string, which is left out when the text is NULL or empty. */
+nst_log_field nst_log_known(const char *name, const char *text);
 /* A field with an integer. */
 nst_log_field nst_log_int(const char *name, int64_t value);
 /* A field with a real number (not finite: written as null). */

@@ -19,6 +19,10 @@ nst_log_field nst_log_text(const char *name, const char *text) {
   return (nst_log_field){.name = name, .text = text ? text : ""};
 }
 
+nst_log_field nst_log_known(const char *name, const char *text) {
+  return (nst_log_field){.name = text && text[0] ? name : "", .text = text};
+}
+
 nst_log_field nst_log_int(const char *name, int64_t value) {
   return (nst_log_field){.name = name, .number = (double)value};
 }
@@ -48,6 +52,7 @@ static void add_text(cJSON *line, const char *name, const char *text) {
 }
 
 static void add_field(cJSON *line, const nst_log_field *field) {
+  if (!field->name[0]) return;
   if (field->text) {
     add_text(line, field->name, field->text);
   } else if (isfinite(field->number)) {

@@ -106,6 +106,22 @@ static void ids_are_valid_and_differ(void **state) {
   assert_false(nst_id_is_valid("ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
 }
 
+static void ids_from_a_source_are_like_others(void **state) {
+  (void)state;
+  enum { COUNT = 200 }; /* more than it fetches bytes for at a time */
+  static char ids[COUNT][NST_ID_SIZE];
+  nst_id_source source = {.left = 0};
+  for (int i = 0; i < COUNT; i++) {
+    nst_id_source_make(&source, ids[i]);
+    assert_true(nst_id_is_valid(ids[i]));
+    for (int j = 0; j < i; j++) assert_string_not_equal(ids[i], ids[j]);
+  }
+  /* What was given out is no longer there. */
+  size_t used = sizeof source.bytes - source.left;
+  assert_true(used > 0 && used < sizeof source.bytes);
+  for (size_t i = 0; i < used; i++) assert_int_equal(source.bytes[i], 0);
+}
+
 static void digests_are_sha256(void **state) {
   (void)state;
   char text[NST_SHA256_SIZE];
@@ -152,7 +168,8 @@ static cJSON *logged(nst_log_level least, nst_log_level level) {
   assert_int_equal(pipe(fds), 0);
   assert_int_equal(nst_log_create(fds[1], least, &log, NULL), NST_OK);
   nst_log_event(log, level, "test.event", nst_log_text("text", "a \"quoted\"\nline\xFF"),
-      nst_log_int("n", 1234567), nst_log_number("nan", NAN), nst_log_text("none", NULL));
+      nst_log_int("n", 1234567), nst_log_number("nan", NAN), nst_log_text("none", NULL),
+      nst_log_known("unknown", NULL), nst_log_known("empty", ""), nst_log_known("known", "k"));
   nst_log_destroy(log);
   assert_int_equal(close(fds[1]), 0);
   ssize_t n = read(fds[0], line, sizeof line - 1);
@@ -174,6 +191,9 @@ static void log_lines_are_json(void **state) {
   assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(line, "n")) == 1234567);
   assert_true(cJSON_IsNull(cJSON_GetObjectItem(line, "nan")));
   assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(line, "none")), "");
+  assert_null(cJSON_GetObjectItem(line, "unknown"));
+  assert_null(cJSON_GetObjectItem(line, "empty"));
+  assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(line, "known")), "k");
   assert_int_equal(strlen(cJSON_GetStringValue(cJSON_GetObjectItem(line, "time"))), NST_RFC3339_SIZE - 1);
   cJSON_Delete(line);
   assert_null(logged(NST_LOG_WARN, NST_LOG_INFO));
@@ -192,6 +212,7 @@ int main(void) {
       cmocka_unit_test(files_are_replaced_whole_and_read_back),
       cmocka_unit_test(times_are_written_as_rfc3339),
       cmocka_unit_test(ids_are_valid_and_differ),
+      cmocka_unit_test(ids_from_a_source_are_like_others),
       cmocka_unit_test(digests_are_sha256),
       cmocka_unit_test(utf8_follows_rfc3629),
       cmocka_unit_test(pictures_are_allocated_or_refused),
