@@ -107,6 +107,9 @@ nst_status nst_service_create(const nst_service_options *options, const nst_serv
 /* The port it listens on. */
 int nst_service_port(const nst_service *service);
 
+/* The port where /metrics is answered: the same, unless it has an address of its own. */
+int nst_service_metrics_port(const nst_service *service);
+
 /* From now on new jobs are refused with 503 and /readyz answers 503; everything else is still served. Loop's
  * thread. */
 void nst_service_drain(nst_service *service);

@@ -201,7 +201,9 @@ static void announce(const server *s) {
   if (colon) *colon = '\0';
   (void)snprintf(url, sizeof url, "http://%s:%d/", host, nst_service_port(s->service));
   nst_log_event(s->log, NST_LOG_INFO, "serve.listening", nst_log_text("url", url),
-      nst_log_int("port", nst_service_port(s->service)), nst_log_text("store", s->config->store),
+      nst_log_int("port", nst_service_port(s->service)),
+      nst_log_int("metrics_port", nst_service_metrics_port(s->service)),
+      nst_log_text("store", s->config->store),
       nst_log_text("weights", nst_weights_get_info(s->weights)->sha256),
       nst_log_int("workers", s->config->workers), nst_log_int("threads", nst_team_threads(s->teams[0])),
       nst_log_int("max_job_memory", (int64_t)s->memory.job_bytes), nst_log_text("version", STYLIZED_VERSION));

@@ -21,6 +21,7 @@ void nst_handle_result(nst_request *request);
 void nst_handle_preview(nst_request *request);
 void nst_handle_limits(nst_request *request);
 void nst_handle_ready(nst_request *request);
+void nst_handle_metrics(nst_request *request);
 
 /* The asset at a path, or NULL. */
 const nst_service_asset *nst_asset_find(const nst_service *service, const char *path);

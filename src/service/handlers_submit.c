@@ -18,6 +18,7 @@ static nst_status check_picture(nst_request *r, const cJSON *resolved, const cha
     nst_service_picture *size, nst_error *err) {
   nst_picture picture = NST_PICTURE_INIT;
   nst_status status = nst_decoder_decode(r->service->decoder, file->data, file->size, &picture, err);
+  r->undecodable = status;
   if (status == NST_UNSUPPORTED || status == NST_TOO_LARGE || status == NST_INVALID || status == NST_TIMEOUT)
     (void)snprintf(err->field, sizeof err->field, "%s", field);
   *size = (nst_service_picture){picture.width, picture.height};
@@ -82,6 +83,7 @@ void nst_handle_submit(nst_request *r) {
   nst_job_view_init(&view);
   if (accept_job(r, &view, &err) == NST_OK) {
     nst_answer_job(r, 202, &view, "no-store", true);
+    memcpy(r->job_id, view.job.id, sizeof r->job_id); /* for the log */
     nst_answer_header(&r->answer, "Location", "/v1/jobs/%s", view.job.id);
   } else {
     nst_request_fail(r, &err);

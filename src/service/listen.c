@@ -52,15 +52,15 @@ static int port_of(int fd) {
                                         : ((struct sockaddr_in *)&at)->sin_port);
 }
 
-nst_status nst_listen(const char *address, int *out_fd, int *out_port, nst_error *err) {
+nst_status nst_listen(const char *address, const char *setting, int *out_fd, int *out_port, nst_error *err) {
   char host[256], port[6];
   if (!split(address, host, sizeof host, port, sizeof port))
-    return nst_fail_field(err, NST_INVALID, "listen", "", "%.100s is not of the form ADDRESS:PORT", address);
+    return nst_fail_field(err, NST_INVALID, setting, "", "%.100s is not of the form ADDRESS:PORT", address);
   const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
   struct addrinfo *found = NULL;
   int failed = getaddrinfo(host, port, &hints, &found);
   if (failed)
-    return nst_fail_field(err, NST_INVALID, "listen", "", "%.100s: %s", address, gai_strerror(failed));
+    return nst_fail_field(err, NST_INVALID, setting, "", "%.100s: %s", address, gai_strerror(failed));
   int fd = open_socket(found);
   int reason = errno;
   freeaddrinfo(found);

@@ -5,7 +5,8 @@
 #include "nst/status.h"
 
 /* Opens a socket that listens on "host:port" or "[ipv6]:port"; host is an address or a name, port 0 any free
- * one. Fills the descriptor, owned by the caller, and the port. NST_INVALID, NST_IO. */
-nst_status nst_listen(const char *address, int *out_fd, int *out_port, nst_error *err);
+ * one. Fills the descriptor, owned by the caller, and the port. `setting` is the name that errors name.
+ * NST_INVALID, NST_IO. */
+nst_status nst_listen(const char *address, const char *setting, int *out_fd, int *out_port, nst_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "framing.h"
 #include "handlers.h"
 #include "header_value.h"
+#include "metrics.h"
 #include "problem.h"
 #include "work.h"
 
@@ -31,7 +32,7 @@ void nst_request_fail(nst_request *r, const nst_error *err) {
   if (nst_problem_is_internal(err->status))
     nst_log_event(r->service->log, NST_LOG_ERROR, "http.failure",
         nst_log_text("status", nst_status_name(err->status)), nst_log_text("detail", err->detail),
-        nst_log_text("path", r->path), nst_log_text("request_id", r->id));
+        nst_log_text("path", r->path), nst_log_text("request_id", r->id), nst_log_known("job_id", r->job_id));
   bool temporary = nst_problem_status(err->status) == 503;
   nst_problem_answer(&r->answer, err, r->id, temporary ? nst_jobs_retry_after(r->service->jobs) : 0);
 }
@@ -64,7 +65,8 @@ nst_request *nst_request_create(nst_connection *connection, const char *target) 
   r->connection = connection;
   r->mhd = connection->mhd;
   r->started_ns = nst_clock_mono_ns();
-  nst_id_make(r->id);
+  nst_id_source_make(&service->request_ids, r->id);
+  nst_metrics_begin(service->metrics);
   if (strcmp(target, "*") == 0)
     (void)snprintf(r->path, sizeof r->path, "*");
   else
@@ -134,6 +136,13 @@ static void answer_wrong_method(nst_request *r, unsigned methods) {
   nst_answer_header(&r->answer, "Allow", "%s", list);
 }
 
+/* Where metrics have an address of their own, they are answered there alone, and nothing else is. */
+static bool is_answered_here(const nst_request *r, const nst_match *match) {
+  bool metrics = match->path && match->path->kind == NST_ROUTE_METRICS;
+  if (r->connection->endpoint->only_metrics) return metrics;
+  return !metrics || r->service->endpoint_count == 1;
+}
+
 /* Finds what the request leads to. Unless that failed (or is OPTIONS), there is no answer yet afterwards. */
 static nst_status find_route(nst_request *r, nst_method method, nst_error *err) {
   static const unsigned all =
@@ -143,11 +152,14 @@ static nst_status find_route(nst_request *r, nst_method method, nst_error *err) 
     return err->status;
   }
   nst_match match = nst_router_find(&nst_routes, method, r->path);
-  if (match.methods == 0) {
+  bool monitoring = r->connection->endpoint->only_metrics;
+  if (!is_answered_here(r, &match)) match = (nst_match){0};
+  if (match.methods == 0 && !monitoring) {
     r->asset = nst_asset_find(r->service, r->path);
     if (r->asset) match.methods = NST_METHOD_GET | NST_METHOD_HEAD | NST_METHOD_OPTIONS;
+    if (strcmp(r->path, "*") == 0 && method == NST_METHOD_OPTIONS) match.methods = all;
   }
-  if (strcmp(r->path, "*") == 0 && method == NST_METHOD_OPTIONS) match.methods = all;
+  r->path_route = match.path;
   if (match.methods == 0) return nst_fail(err, NST_NOT_FOUND, "there is nothing at this path");
   if (method == NST_METHOD_OPTIONS) {
     answer_options(r, match.methods);
@@ -248,6 +260,15 @@ static void take_body(nst_request *r, const char *body, size_t size) {
   nst_request_fail(r, &err);
 }
 
+/* The counters belong to this thread, and the handler runs on another. */
+static void take_metrics(nst_request *r) {
+  nst_error err = NST_ERROR_INIT;
+  r->metrics = nst_metrics_copy(r->service->metrics, r->service->upload_bytes);
+  if (r->metrics) return;
+  (void)nst_fail_memory(&err, "the metrics");
+  nst_request_fail(r, &err);
+}
+
 static enum MHD_Result end_body(nst_request *r) {
   nst_error err = NST_ERROR_INIT;
   r->phase = NST_PHASE_WORK;
@@ -257,11 +278,12 @@ static enum MHD_Result end_body(nst_request *r) {
   if (r->answer.status == 0 && r->asset) {
     nst_asset_answer(r);
   } else if (r->answer.status == 0) {
-    if (r->route->kind != NST_ROUTE_QUICK) {
+    if (r->route->kind == NST_ROUTE_METRICS) take_metrics(r);
+    if (r->answer.status == 0 && r->route->kind != NST_ROUTE_QUICK) {
       nst_work_start(r);
       return MHD_YES;
     }
-    r->route->handler(r);
+    if (r->answer.status == 0) r->route->handler(r);
   }
   return nst_deliver(r) ? MHD_YES : MHD_NO;
 }
@@ -304,22 +326,43 @@ static int final_status(const nst_request *r, enum MHD_RequestTerminationCode ho
   return info ? (int)info->http_status : 0;
 }
 
-void nst_request_complete(nst_request *r, enum MHD_RequestTerminationCode how) {
+static bool is_poll(const nst_route *route) {
+  nst_handler handler = route ? route->handler : NULL;
+  return handler == nst_handle_get_job || handler == nst_handle_health || handler == nst_handle_ready ||
+         handler == nst_handle_metrics;
+}
+
+/* Polls, by clients as by whoever watches over the service, come by the thousand and tell nothing when they
+ * succeed. */
+static nst_log_level level_of(const nst_request *r, int status) {
+  bool read = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
+  if (status == 304) return NST_LOG_DEBUG;
+  return status == 200 && read && is_poll(r->route) ? NST_LOG_DEBUG : NST_LOG_INFO;
+}
+
+static void log_end(const nst_request *r, int status, int64_t now, enum MHD_RequestTerminationCode how) {
   static const char *const ends[] = {"ok", "error", "timeout", "shutdown", "client_reset", "client_gone"};
-  const nst_service_options *o = &r->service->options;
-  int64_t now = nst_clock_mono_ns();
   bool known = (size_t)how < sizeof ends / sizeof ends[0];
-  nst_log_event(r->service->log, NST_LOG_INFO, "http.request", nst_log_text("method", r->method),
-      nst_log_text("path", r->path), nst_log_int("status", final_status(r, how)),
+  nst_log_event(r->service->log, level_of(r, status), "http.request", nst_log_text("method", r->method),
+      nst_log_text("path", r->path), nst_log_int("status", status),
       nst_log_number("ms", (double)((now - r->started_ns) / 1000) / 1000),
       nst_log_int("bytes", (int64_t)r->sent), nst_log_int("received", (int64_t)r->received),
       nst_log_text("end", known ? ends[how] : "?"), nst_log_text("request_id", r->id),
-      nst_log_text("peer", r->connection->peer));
+      nst_log_text("peer", r->connection->peer), nst_log_known("job_id", r->job_id));
+}
+
+void nst_request_complete(nst_request *r, enum MHD_RequestTerminationCode how) {
+  const nst_service_options *o = &r->service->options;
+  int64_t now = nst_clock_mono_ns();
+  int status = final_status(r, how);
+  log_end(r, status, now, how);
+  nst_metrics_end(r->service->metrics, r, status, (double)(now - r->started_ns) * 1e-9);
   /* The next request's line must be there by then, also if it drips. */
   r->connection->deadline_ns =
       now + (int64_t)(o->idle_timeout_seconds + o->request_timeout_seconds) * 1000000000;
   r->connection->request = NULL;
   drop_upload(r);
+  nst_metrics_destroy(r->metrics);
   nst_answer_release(&r->answer);
   free(r);
 }

@@ -37,12 +37,16 @@ typedef struct nst_request {
   char id[NST_REQUEST_ID_SIZE];
   int64_t started_ns;
 
+  const nst_route *path_route; /* the first route of its path, whatever its method; NULL: no such path */
   const nst_route *route;
   const nst_service_asset *asset; /* instead of a route */
   char job_id[NST_ID_SIZE];
   uint64_t received; /* bytes of body */
   uint64_t sent;     /* bytes of the answer's body */
   nst_upload *upload;
+  nst_status undecodable; /* why an uploaded picture could not be decoded; NST_OK: none failed */
+  bool lasting;           /* the client wants the answer to take long: it waits for something to happen */
+  struct nst_metrics *metrics; /* of a route of the kind NST_ROUTE_METRICS: as they were when it began */
   nst_answer answer;
 
   uv_work_t work;

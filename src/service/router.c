@@ -61,6 +61,7 @@ nst_match nst_router_find(const nst_router *router, nst_method method, const cha
     if (!matches(route->pattern, path, id)) continue;
     unsigned answered = route->method;
     if (route->method == NST_METHOD_GET) answered |= NST_METHOD_HEAD;
+    if (!match.path) match.path = route;
     match.methods |= answered | NST_METHOD_OPTIONS;
     if (nst_id_is_valid(id)) memcpy(match.id, id, sizeof id);
     if (answered & method) match.route = route;

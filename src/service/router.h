@@ -25,7 +25,8 @@ typedef void (*nst_handler)(struct nst_request *request);
 typedef enum nst_route_kind {
   NST_ROUTE_QUICK,    /* the handler runs on the loop's thread, where it must not wait */
   NST_ROUTE_BLOCKING, /* the handler runs on the pool */
-  NST_ROUTE_UPLOAD    /* that too, after the body, a form, was taken apart as it arrived */
+  NST_ROUTE_UPLOAD,   /* that too, after the body, a form, was taken apart as it arrived */
+  NST_ROUTE_METRICS   /* that too, with a copy of what the loop's thread has counted */
 } nst_route_kind;
 
 typedef struct nst_route {
@@ -43,6 +44,7 @@ typedef struct nst_router {
 
 typedef struct nst_match {
   const nst_route *route; /* NULL: not with this method, if methods is not 0, else no such path */
+  const nst_route *path;  /* the first route of this path, whatever its method; NULL: no such path */
   unsigned methods;       /* all that the path has, HEAD and OPTIONS included */
   char id[NST_ID_SIZE];   /* what stands for {id}; "" if nothing does, or no id */
 } nst_match;

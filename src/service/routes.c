@@ -16,6 +16,7 @@ static const nst_route routes[] = {
     {NST_METHOD_GET, "/v1/limits", none, NST_ROUTE_BLOCKING, nst_handle_limits},
     {NST_METHOD_GET, "/healthz", none, NST_ROUTE_QUICK, nst_handle_health},
     {NST_METHOD_GET, "/readyz", none, NST_ROUTE_BLOCKING, nst_handle_ready},
+    {NST_METHOD_GET, "/metrics", none, NST_ROUTE_METRICS, nst_handle_metrics},
 };
 
 const nst_router nst_routes = {routes, sizeof routes / sizeof routes[0]};

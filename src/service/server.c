@@ -2,6 +2,7 @@
 
 #include "handlers.h"
 #include "listen.h"
+#include "metrics.h"
 #include "request.h"
 #include "work.h"
 
@@ -20,8 +21,8 @@ enum {
   CLOSING_MS = 20,
   CLOSE_SECONDS = 2, /* for the last answers to get out */
   LEAST_RATE = 16384,
-  RUNS_MAX = 8, /* of MHD in a row, before other handles of the loop have their turn */
-  HANDLES = 3
+  RUNS_MAX = 8,           /* of MHD in a row, before other handles of the loop have their turn */
+  METRICS_CONNECTIONS = 8 /* through the address for metrics alone: others can't take what it needs */
 };
 
 /* ---- Connections ---- */
@@ -37,11 +38,13 @@ static void write_peer(struct MHD_Connection *mhd, char *out, size_t size) {
         AF_INET6, &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr, out, (socklen_t)size);
 }
 
-static void on_opened(nst_service *service, struct MHD_Connection *mhd, void **slot) {
+static void on_opened(nst_endpoint *endpoint, struct MHD_Connection *mhd, void **slot) {
+  nst_service *service = endpoint->service;
   nst_connection *c = calloc(1, sizeof *c);
   *slot = c; /* without memory the first request will be refused */
   if (!c) return;
   c->service = service;
+  c->endpoint = endpoint;
   c->mhd = mhd;
   c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
   c->deadline_ns = nst_clock_mono_ns() + (int64_t)service->options.request_timeout_seconds * 1000000000;
@@ -49,18 +52,21 @@ static void on_opened(nst_service *service, struct MHD_Connection *mhd, void **s
   c->next = service->connections;
   if (c->next) c->next->previous = c;
   service->connections = c;
+  nst_metrics_connections(service->metrics, 1);
 }
 
-static void on_closed(nst_service *service, void **slot) {
+static void on_closed(nst_endpoint *endpoint, void **slot) {
+  nst_service *service = endpoint->service;
   nst_connection *c = *slot;
   *slot = NULL;
+  endpoint->freed = true;
   if (!c) return;
+  nst_metrics_connections(service->metrics, -1);
   if (c->previous)
     c->previous->next = c->next;
   else
     service->connections = c->next;
   if (c->next) c->next->previous = c->previous;
-  service->freed = true;
   free(c);
 }
 
@@ -145,37 +151,55 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   nst_server_run(poll->data);
 }
 
+/* Returns whether MHD is to be run again, `*wait` ms later at the latest. */
+static bool run_endpoint(nst_endpoint *endpoint, MHD_UNSIGNED_LONG_LONG *wait) {
+  endpoint->freed = false;
+  (void)MHD_run(endpoint->daemon);
+  bool timed = MHD_get_timeout(endpoint->daemon, wait) == MHD_YES;
+  /* At its limit of connections MHD stops to accept, and begins again only when it is run once more. */
+  if (endpoint->freed) *wait = 0;
+  return timed || endpoint->freed;
+}
+
+static bool run_endpoints(nst_service *service, MHD_UNSIGNED_LONG_LONG *wait) {
+  bool timed = false;
+  for (int i = 0; i < service->endpoint_count; i++) {
+    MHD_UNSIGNED_LONG_LONG own = 0;
+    if (!run_endpoint(&service->endpoints[i], &own)) continue;
+    if (!timed || own < *wait) *wait = own;
+    timed = true;
+  }
+  return timed;
+}
+
 void nst_server_run(nst_service *service) {
   MHD_UNSIGNED_LONG_LONG wait = 0;
   bool timed = true;
   if (service->stopped) return;
-  for (int i = 0; i < RUNS_MAX && timed && wait == 0; i++) {
-    service->freed = false;
-    (void)MHD_run(service->daemon);
-    timed = MHD_get_timeout(service->daemon, &wait) == MHD_YES;
-    /* At its limit of connections MHD stops to accept, and begins again only when it is run once more. */
-    if (service->freed) {
-      timed = true;
-      wait = 0;
-    }
-  }
+  for (int i = 0; i < RUNS_MAX && timed && wait == 0; i++) timed = run_endpoints(service, &wait);
   if (timed)
     (void)uv_timer_start(&service->timer, on_timer, wait, 0);
   else
     (void)uv_timer_stop(&service->timer);
 }
 
-static nst_status start_loop(nst_service *service, nst_error *err) {
-  const union MHD_DaemonInfo *info = MHD_get_daemon_info(service->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-  service->poll.data = service->timer.data = service->sweep.data = service;
+static void start_timers(nst_service *service) {
+  service->timer.data = service->sweep.data = service;
   (void)uv_timer_init(service->loop, &service->timer);
   (void)uv_timer_init(service->loop, &service->sweep);
-  service->open_handles = HANDLES - 1;
-  int failed = info ? uv_poll_init(service->loop, &service->poll, info->epoll_fd) : UV_EBADF;
-  if (failed) return nst_fail(err, NST_IO, "the event loop: %s", uv_strerror(failed));
-  service->open_handles = HANDLES;
-  (void)uv_poll_start(&service->poll, UV_READABLE, on_poll);
+  service->open_handles = 2;
   (void)uv_timer_start(&service->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+}
+
+static nst_status start_polling(nst_endpoint *endpoint, nst_error *err) {
+  nst_service *service = endpoint->service;
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(endpoint->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+  endpoint->poll.data = service;
+  int failed = info ? uv_poll_init(service->loop, &endpoint->poll, info->epoll_fd) : UV_EBADF;
+  if (failed) return nst_fail(err, NST_IO, "the event loop: %s", uv_strerror(failed));
+  endpoint->polling = true;
+  service->open_handles++;
+  (void)uv_poll_start(&endpoint->poll, UV_READABLE, on_poll);
   return NST_OK;
 }
 
@@ -192,17 +216,20 @@ static void on_message(void *context, const char *format, va_list args) {
   nst_log_event(service->log, NST_LOG_DEBUG, "http.message", nst_log_text("text", text));
 }
 
-static nst_status start_daemon(nst_service *service, int listener, nst_error *err) {
+static nst_status start_daemon(nst_endpoint *endpoint, int listener, nst_error *err) {
+  nst_service *service = endpoint->service;
   const nst_service_options *o = &service->options;
-  service->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-      NULL, on_step, service, MHD_OPTION_EXTERNAL_LOGGER, on_message, service, MHD_OPTION_LISTEN_SOCKET,
-      listener, MHD_OPTION_NOTIFY_CONNECTION, on_connection, service, MHD_OPTION_NOTIFY_COMPLETED,
-      on_completed, service, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, service,
-      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_seconds, MHD_OPTION_CONNECTION_LIMIT,
-      (unsigned)o->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->max_connections_per_ip,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-      MHD_OPTION_END);
-  if (service->daemon) return NST_OK;
+  int most = endpoint->only_metrics ? METRICS_CONNECTIONS : o->max_connections;
+  int most_per_ip = endpoint->only_metrics ? METRICS_CONNECTIONS : o->max_connections_per_ip;
+  endpoint->daemon =
+      MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_step,
+          service, MHD_OPTION_EXTERNAL_LOGGER, on_message, service, MHD_OPTION_LISTEN_SOCKET, listener,
+          MHD_OPTION_NOTIFY_CONNECTION, on_connection, endpoint, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+          service, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, service, MHD_OPTION_CONNECTION_TIMEOUT,
+          (unsigned)o->idle_timeout_seconds, MHD_OPTION_CONNECTION_LIMIT, (unsigned)most,
+          MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)most_per_ip, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+          (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+  if (endpoint->daemon) return NST_OK;
   /* Whether MHD has closed the listener then depends on how far it came: it is left to the end of the
    * process. */
   return nst_fail(err, NST_IO, "the HTTP server could not be started");
@@ -213,12 +240,27 @@ static size_t body_limit(const nst_service_options *o) {
   return o->max_file_bytes * ((size_t)o->max_styles + 1) + 2 * o->max_options_bytes + 131072;
 }
 
-static nst_status start(nst_service *service, nst_error *err) {
+/* `setting`: the name of the one that holds the address. */
+static nst_status open_endpoint(
+    nst_service *service, const char *address, const char *setting, bool only_metrics, nst_error *err) {
   int listener = -1;
+  nst_endpoint *endpoint = &service->endpoints[service->endpoint_count++];
+  *endpoint = (nst_endpoint){.service = service, .only_metrics = only_metrics};
+  nst_status status = nst_listen(address, setting, &listener, &endpoint->port, err);
+  if (status == NST_OK) status = start_daemon(endpoint, listener, err);
+  if (status == NST_OK) status = start_polling(endpoint, err);
+  return status;
+}
+
+static nst_status start(nst_service *service, nst_error *err) {
+  const nst_service_options *o = &service->options;
   nst_status status = nst_assets_prepare(service, err);
-  if (status == NST_OK) status = nst_listen(service->options.listen, &listener, &service->port, err);
-  if (status == NST_OK) status = start_daemon(service, listener, err);
-  if (status == NST_OK) status = start_loop(service, err);
+  if (status == NST_OK) status = nst_metrics_create(&nst_routes, &service->metrics, err);
+  if (status != NST_OK) return status;
+  start_timers(service);
+  status = open_endpoint(service, o->listen, "listen", false, err);
+  if (status == NST_OK && o->metrics_listen && o->metrics_listen[0])
+    status = open_endpoint(service, o->metrics_listen, "metrics_listen", true, err);
   return status;
 }
 
@@ -245,7 +287,11 @@ nst_status nst_service_create(const nst_service_options *options, const nst_serv
 }
 
 int nst_service_port(const nst_service *service) {
-  return service->port;
+  return service->endpoints[0].port;
+}
+
+int nst_service_metrics_port(const nst_service *service) {
+  return service->endpoints[service->endpoint_count - 1].port;
 }
 
 /* ---- Stop ---- */
@@ -255,8 +301,11 @@ void nst_service_drain(nst_service *service) {
 }
 
 static void stop_listening(nst_service *service) {
-  MHD_socket listener = MHD_quiesce_daemon(service->daemon);
-  if (listener != MHD_INVALID_SOCKET) (void)close(listener);
+  for (int i = 0; i < service->endpoint_count; i++) {
+    struct MHD_Daemon *daemon = service->endpoints[i].daemon;
+    MHD_socket listener = daemon ? MHD_quiesce_daemon(daemon) : MHD_INVALID_SOCKET;
+    if (listener != MHD_INVALID_SOCKET) (void)close(listener);
+  }
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
@@ -268,13 +317,16 @@ static void on_handle_closed(uv_handle_t *handle) {
 /* Ends the daemon and closes the handles. No work may be under way. */
 static void stop(nst_service *service) {
   service->stopped = true;
-  if (service->open_handles == HANDLES) uv_close((uv_handle_t *)&service->poll, on_handle_closed);
   if (service->open_handles > 0) {
     uv_close((uv_handle_t *)&service->timer, on_handle_closed);
     uv_close((uv_handle_t *)&service->sweep, on_handle_closed);
   }
-  if (service->daemon) MHD_stop_daemon(service->daemon);
-  service->daemon = NULL;
+  for (int i = 0; i < service->endpoint_count; i++) {
+    nst_endpoint *endpoint = &service->endpoints[i];
+    if (endpoint->polling) uv_close((uv_handle_t *)&endpoint->poll, on_handle_closed);
+    if (endpoint->daemon) MHD_stop_daemon(endpoint->daemon);
+    endpoint->daemon = NULL;
+  }
 }
 
 /* Waits for work to end, then a moment for answers to get out. Who is still sending has nothing to wait for.
@@ -303,10 +355,11 @@ void nst_service_close(nst_service *service, void (*closed)(void *context), void
 void nst_service_destroy(nst_service *service) {
   if (!service) return;
   if (!service->stopped) {
-    if (service->daemon) stop_listening(service);
+    stop_listening(service);
     stop(service);
   }
   while (service->open_handles > 0) (void)uv_run(service->loop, UV_RUN_NOWAIT);
+  nst_metrics_destroy(service->metrics);
   free(service->asset_etags);
   free(service);
 }

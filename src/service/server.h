@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "cors.h"
 
+#include "nst/id.h"
 #include "nst/service.h"
 
 #include <microhttpd.h>
@@ -14,9 +15,24 @@
 
 struct nst_request;
 
+/* One listening socket, and the connections that come through it: MHD accepts them, and their number has a
+ * limit of its own. */
+typedef struct nst_endpoint {
+  nst_service *service;
+  struct MHD_Daemon *daemon; /* NULL: not started, or stopped */
+  uv_poll_t poll;
+  bool polling; /* the handle above is open */
+  bool freed;   /* a connection has ended since MHD was last run */
+  bool only_metrics;
+  int port;
+} nst_endpoint;
+
+enum { NST_ENDPOINTS = 2 }; /* for all; and, if wanted, for metrics alone */
+
 /* One client's connection, from accept to close. */
 typedef struct nst_connection {
   nst_service *service;
+  nst_endpoint *endpoint; /* it came through */
   struct MHD_Connection *mhd;
   int fd;
   char peer[64];
@@ -37,14 +53,14 @@ struct nst_service {
   nst_cors cors;
   char (*asset_etags)[NST_ETAG_SIZE]; /* options.asset_count of them */
   size_t max_body;                    /* bytes of a request's body that are read at all */
-  int port;
-  size_t least_rate; /* bytes a second of a client that reads its answer */
+  size_t least_rate;                  /* bytes a second of a client that reads its answer */
 
-  struct MHD_Daemon *daemon;
-  uv_poll_t poll;
+  nst_endpoint endpoints[NST_ENDPOINTS];
+  int endpoint_count;
   uv_timer_t timer, sweep;
   nst_connection *connections;
-  bool freed;                                  /* a connection has ended since MHD was last run */
+  struct nst_metrics *metrics;
+  nst_id_source request_ids;
   size_t upload_bytes;                         /* held by all uploads together */
   int working;                                 /* pieces of work under way in the pool */
   int decoding;                                /* of those, the long ones */

@@ -80,7 +80,7 @@ test('the page and all that it loads come from here', async () => {
 });
 
 test("a request id is taken from the client if it is usable, else made", async () => {
-  const echoed = await server.get('/healthz', { 'x-request-id': 'order-66.b_2' });
+  const echoed = await server.get('/v1/presets', { 'x-request-id': 'order-66.b_2' });
   assert.equal(echoed.headers['x-request-id'], 'order-66.b_2');
   await until(() => server.logs.some(({ request_id }) => request_id === 'order-66.b_2'), 'its line in the log');
   const made = new Set();

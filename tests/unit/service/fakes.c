@@ -169,6 +169,12 @@ nst_status nst_jobs_get_stats(nst_jobs *jobs, nst_jobs_stats *out, nst_error *er
   return leave(jobs, status);
 }
 
+nst_status nst_jobs_get_metrics(nst_jobs *jobs, nst_jobs_metrics *out, nst_error *err) {
+  nst_status status = enter(jobs, NULL, err);
+  *out = jobs->metrics;
+  return leave(jobs, status);
+}
+
 int nst_jobs_retry_after(nst_jobs *jobs) {
   (void)jobs;
   return 7;

@@ -23,6 +23,7 @@ struct nst_jobs {
   int result_size;       /* bytes of every result, each its own offset modulo 251 */
   size_t draft_bytes[8]; /* sizes of the pictures of the last draft: content, styles */
   int draft_pictures;
+  nst_jobs_metrics metrics; /* what is told; no buckets unless a test sets them up */
 };
 
 struct nst_decoder {

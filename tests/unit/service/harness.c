@@ -115,7 +115,7 @@ test_server *server_start(const nst_service_options *options) {
   fake_jobs_init(&server->jobs);
   fake_decoder_init(&server->decoder);
   server->log_fd = memfd_create("log", MFD_CLOEXEC);
-  assert_int_equal(nst_log_create(server->log_fd, NST_LOG_INFO, &server->log, NULL), NST_OK);
+  assert_int_equal(nst_log_create(server->log_fd, NST_LOG_DEBUG, &server->log, NULL), NST_OK);
   assert_int_equal(uv_loop_init(&server->loop), 0);
   assert_int_equal(uv_async_init(&server->loop, &server->call, on_call), 0);
   server->call.data = server;
@@ -126,6 +126,18 @@ test_server *server_start(const nst_service_options *options) {
       NST_OK);
   assert_int_equal(pthread_create(&server->thread, NULL, run_loop, server), 0);
   return server;
+}
+
+nst_status server_try(
+    test_server *server, const nst_service_options *options, nst_service **service, nst_error *err) {
+  uv_loop_t loop;
+  assert_int_equal(uv_loop_init(&loop), 0);
+  nst_status status =
+      nst_service_create(options, &hooks, &server->jobs, &server->decoder, server->log, &loop, service, err);
+  if (status == NST_OK) nst_service_destroy(*service);
+  *service = NULL;
+  assert_int_equal(uv_loop_close(&loop), 0);
+  return status;
 }
 
 void server_call(test_server *server, void (*function)(test_server *, void *), void *argument) {
@@ -190,9 +202,9 @@ char *server_log(test_server *server) {
 
 /* ---- Clients ---- */
 
-static int connect_with(const test_server *server, int buffer) {
+static int connect_with(int port, int buffer) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  at.sin_port = htons((uint16_t)nst_service_port(server->service));
+  at.sin_port = htons((uint16_t)port);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const struct timeval patience = {PATIENCE_MS / 1000, 0};
   assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
@@ -202,12 +214,16 @@ static int connect_with(const test_server *server, int buffer) {
   return fd;
 }
 
+int client_connect_to(int port) {
+  return connect_with(port, 0);
+}
+
 int client_connect(const test_server *server) {
-  return connect_with(server, 0);
+  return client_connect_to(nst_service_port(server->service));
 }
 
 int client_connect_small(const test_server *server) {
-  return connect_with(server, 2048);
+  return connect_with(nst_service_port(server->service), 2048);
 }
 
 bool client_send(int fd, const void *data, size_t size) {

@@ -39,6 +39,9 @@ nst_service_options test_options(void);
 
 /* NULL: test_options(). */
 test_server *server_start(const nst_service_options *options);
+/* Tries to create another service on a loop of its own, and destroys it if that works. */
+nst_status server_try(
+    test_server *server, const nst_service_options *options, nst_service **service, nst_error *err);
 /* Closes the service and checks that nothing is left in the loop. */
 void server_stop(test_server *server);
 /* Calls `function` on the loop's thread and waits for it. */
@@ -58,6 +61,7 @@ typedef struct test_answer {
 } test_answer;
 
 int client_connect(const test_server *server);
+int client_connect_to(int port);
 /* With buffers that hold next to nothing. */
 int client_connect_small(const test_server *server);
 /* Sends all; false if the peer has closed. */
