@@ -1,8 +1,10 @@
 #include "commands.h"
+#include "config.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const long timeout_ms = 3000;
 
@@ -35,11 +37,36 @@ static nst_status ask(const char *url, nst_error *err) {
              : nst_fail(err, NST_UNAVAILABLE, "%.200s answered with status %ld", url, code);
 }
 
+/* Where a service listens that was started with the same environment: an address that stands for all of the
+ * machine's is not one to call. */
+static nst_status write_own_url(char *out, size_t size, nst_error *err) {
+  static const char *const any[][2] = {{"0.0.0.0", "127.0.0.1"}, {"[::]", "[::1]"}};
+  const char *variable = getenv("STYLIZED_LISTEN");
+  const char *listen = variable ? variable : nst_schema_find(nst_config_schema(), "listen")->initial;
+  const char *port = strrchr(listen, ':');
+  int length = port ? (int)(port - listen) : 0;
+  if (length == 0 || strtol(port + 1, NULL, 10) == 0)
+    return nst_fail(err, NST_INVALID, "STYLIZED_LISTEN (%.100s) does not tell which port to ask", listen);
+  int n = snprintf(out, size, "http://%.*s%s/healthz", length, listen, port);
+  for (size_t i = 0; i < sizeof any / sizeof any[0]; i++)
+    if (strlen(any[i][0]) == (size_t)length && strncmp(listen, any[i][0], (size_t)length) == 0)
+      n = snprintf(out, size, "http://%s%s/healthz", any[i][1], port);
+  return n > 0 && (size_t)n < size ? NST_OK : nst_fail(err, NST_INVALID, "STYLIZED_LISTEN is too long");
+}
+
+static nst_status ask_url_or_own(const char *url, nst_error *err) {
+  char own[256];
+  if (url) return ask(url, err);
+  nst_status status = write_own_url(own, sizeof own, err);
+  return status == NST_OK ? ask(own, err) : status;
+}
+
 int nst_command_health(int argc, char **argv) {
   const nst_arg own[] = {{0}};
   const nst_args args = {
-      "Usage: stylized health [URL]\n\nExit code 0 when URL (default http://127.0.0.1:8080/healthz) "
-      "answers with success within 3 s, else 1.\n",
+      "Usage: stylized health [URL]\n\nExit code 0 when URL answers with success within 3 s, else 1. Without "
+      "URL it asks /healthz where\nSTYLIZED_LISTEN says that the service listens (default "
+      "127.0.0.1:8080).\n",
       own, NULL, NULL};
   const char **files = NULL;
   nst_error err = NST_ERROR_INIT;
@@ -49,7 +76,7 @@ int nst_command_health(int argc, char **argv) {
   if (go_on && count > 1) {
     (void)nst_fail(&err, NST_INVALID, "usage: stylized health [URL]");
     code = nst_complain(&err, NST_EXIT_USAGE);
-  } else if (go_on && ask(count == 1 ? files[0] : "http://127.0.0.1:8080/healthz", &err) != NST_OK) {
+  } else if (go_on && ask_url_or_own(count == 1 ? files[0] : NULL, &err) != NST_OK) {
     code = nst_complain(&err, NST_EXIT_FAILED);
   }
   free(files);

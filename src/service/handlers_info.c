@@ -1,5 +1,7 @@
 #include "handlers.h"
 
+#include "problem.h"
+
 #include <cjson/cJSON.h>
 
 static bool add_number(cJSON *json, const char *name, double value) {
@@ -56,12 +58,24 @@ void nst_handle_health(nst_request *r) {
   nst_request_json(r, 200, json, "no-store");
 }
 
+/* Whatever is wrong, who asks here is to send jobs elsewhere, and to ask again. */
+static nst_status check_ready(const nst_request *r, nst_error *err) {
+  nst_error cause = NST_ERROR_INIT;
+  if (atomic_load(&r->service->draining)) return nst_fail(err, NST_UNAVAILABLE, "the server is stopping");
+  nst_status status = nst_jobs_check_ready(r->service->jobs, &cause);
+  if (status == NST_OK) return NST_OK;
+  if (!nst_problem_is_internal(status)) {
+    *err = cause;
+    return status;
+  }
+  nst_log_failure(r->service->log, NST_LOG_ERROR, "ready.store", &cause);
+  return nst_fail(err, NST_UNAVAILABLE,
+      status == NST_NO_SPACE ? "the disk is full" : "the store of the jobs cannot be used");
+}
+
 void nst_handle_ready(nst_request *r) {
   nst_error err = NST_ERROR_INIT;
-  nst_status status = atomic_load(&r->service->draining)
-                          ? nst_fail(&err, NST_UNAVAILABLE, "the server is stopping")
-                          : nst_jobs_check_ready(r->service->jobs, &err);
-  if (status == NST_OK)
+  if (check_ready(r, &err) == NST_OK)
     nst_handle_health(r);
   else
     nst_request_fail(r, &err);

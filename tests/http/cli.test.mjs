@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { patience, program } from './harness.mjs';
+import { Server, patience, program } from './harness.mjs';
 import { pictureType } from './pictures.mjs';
 
 const example = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
@@ -17,10 +17,11 @@ before(() => { folder = mkdtempSync(join(tmpdir(), 'stylized-cli-')); });
 after(() => rmSync(folder, { recursive: true }));
 const at = (name) => join(folder, name);
 
-// Runs the program; `onError` sees its standard error as it comes.
-function stylized(args, onError = () => {}) {
+// Runs the program; `onError` sees its standard error as it comes, `env` adds to the environment.
+function stylized(args, onError = () => {}, env = {}) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: folder, timeout: patience, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { cwd: folder, timeout: patience,
+      stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     let printed = '', error = '';
     child.stdout.on('data', (data) => { printed += data; });
     child.stderr.on('data', (data) => { error += data; onError(child, error); });
@@ -129,6 +130,20 @@ test('failures are exit code 1 with a sentence, and write nothing', async () => 
     assert.match(error, sentence);
   }
   assert.equal(existsSync(at('d.png')), false);
+});
+
+test('health asks where the environment says that the service listens', async () => {
+  const server = await Server.start();
+  for (const host of ['127.0.0.1', '0.0.0.0', 'localhost'])
+    assert.equal((await stylized(['health'], undefined, { STYLIZED_LISTEN: `${host}:${server.port}` })).code, 0, host);
+  await server.stop();
+  const gone = await stylized(['health'], undefined, { STYLIZED_LISTEN: `0.0.0.0:${server.port}` });
+  assert.equal(gone.code, 1);
+  assert.match(gone.error, new RegExp(`http://127\\.0\\.0\\.1:${server.port}/healthz`));
+  const six = await stylized(['health'], undefined, { STYLIZED_LISTEN: '[::]:1' });
+  assert.match(six.error, /http:\/\/\[::1\]:1\/healthz/);
+  for (const listen of ['127.0.0.1:0', 'nonsense', ''])
+    assert.match((await stylized(['health'], undefined, { STYLIZED_LISTEN: listen })).error, /does not tell which port/);
 });
 
 test('every command explains itself', async () => {

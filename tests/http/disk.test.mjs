@@ -2,16 +2,18 @@
 // (a tmpfs in a mount namespace); where the system allows no such thing, there is nothing to fill and the test is left out.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Server, jobForm } from './harness.mjs';
 import { example } from './pictures.mjs';
 
-const mount = (folder) => ['unshare', '-rm', 'sh', '-c', 'mount -t tmpfs -o size=6m none "$0" && cd "$0" && exec "$@"', folder];
+// 7 MiB, of which something else has one.
+const mount = (folder) => ['unshare', '-rm', 'sh', '-c',
+  'mount -t tmpfs -o size=7m none "$0" && head -c 1048576 /dev/zero >"$0/ballast" && cd "$0" && exec "$@"', folder];
 
-test('a full disk is 507', async (t) => {
+test('a full disk is 507, and the server not ready', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'stylized-test-'));
   const [command, ...args] = [...mount(folder), 'true'];
   if (spawnSync(command, args).status !== 0) return t.skip('no mount namespaces here');
@@ -26,6 +28,20 @@ test('a full disk is 507', async (t) => {
   assert.equal(answer.status, 507, answer.text());
   assert.ok(jobs.length > 0);
   assert.equal((await server.get('/healthz')).status, 200);
+  // What another has filled up to the last byte makes it unready, until there is room again.
+  const filler = (size) => writeFileSync(`/proc/${server.child.pid}/root${folder}/filler`, Buffer.alloc(size), { flag: 'a' });
+  for (let size = 1 << 20; size >= 4096; size /= 2)
+    try {
+      for (;;) filler(size);
+    } catch ({ code }) {
+      assert.equal(code, 'ENOSPC');
+    }
+  const unready = await server.get('/readyz');
+  assert.equal(unready.status, 503);
+  assert.match(unready.json().detail, /disk is full/);
+  assert.equal((await server.get('/metrics')).status, 200);
+  for (const name of ['ballast', 'filler']) rmSync(`/proc/${server.child.pid}/root${folder}/${name}`);
+  assert.equal((await server.get('/readyz')).status, 200);
   for (const { id, links } of jobs) assert.equal((await server.get(links.self)).json().id, id);
   assert.equal((await server.get('/v1/jobs')).json().jobs.length, jobs.length, 'what was refused is not there');
   await server.stop();

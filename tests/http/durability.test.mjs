@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Server, jobForm, until } from './harness.mjs';
+import { readMetrics } from './promtext.mjs';
 
 // Long enough to be interrupted, short enough to run a few of them.
 const options = { size: 48, iterations: 15 };
@@ -81,7 +82,12 @@ test('SIGTERM: new jobs are refused, polls answered, exit 0; the jobs go on afte
   await until(async () => (await first.get('/readyz')).status === 503, 'the server to be stopping', 5);
   const refused = await first.submit(jobForm());
   assert.equal(refused.status, 503);
+  for (const answer of [refused, await first.get('/readyz')]) assert.match(answer.headers['retry-after'], /^[1-9]\d*$/);
   assert.equal((await first.get('/healthz')).status, 200);
+  assert.equal(readMetrics((await first.get('/metrics')).text()).value('stylized_draining'), 1);
+  const polled = await first.get(slow.links.self);
+  assert.equal(polled.status, 200);
+  assert.ok(['running', 'queued'].includes(polled.json().state));
   assert.equal((await first.job(ids[1])).state, 'queued');
   await stopped;
 

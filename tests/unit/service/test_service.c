@@ -250,6 +250,31 @@ static void describing(void **state) {
   answer_free(&answer);
 }
 
+/* Who balances load looks at the status alone. */
+static void unready_is_503_whatever_is_wrong(void **state) {
+  static const nst_status failures[] = {
+      NST_BUSY, NST_UNAVAILABLE, NST_IO, NST_CORRUPT, NST_NO_SPACE, NST_NO_MEMORY, NST_INTERNAL};
+  test_server *server = *state;
+  for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+    fake_jobs_fail(&server->jobs, failures[i]);
+    test_answer answer = client_request(server, "GET", "/readyz", "");
+    assert_string_equal(answer_header(&answer, "Retry-After"), "7");
+    assert_true((strstr(answer.body, "layer below") != NULL) == (i < 2)); /* files are nobody's business */
+    assert_problem(answer, 503, i == 0 ? "busy" : "unavailable", NULL);
+    answer = client_request(server, "GET", "/healthz", "");
+    assert_int_equal(answer.status, 200);
+    answer_free(&answer);
+  }
+  char *log = server_log(server);
+  assert_non_null(
+      strstr(log, "\"event\":\"ready.store\",\"status\":\"io\",\"detail\":\"what the layer below says\""));
+  free(log);
+  fake_jobs_fail(&server->jobs, NST_OK);
+  test_answer answer = client_request(server, "GET", "/readyz", "");
+  assert_int_equal(answer.status, 200);
+  answer_free(&answer);
+}
+
 static void assets(void **state) {
   test_answer answer = client_request(*state, "GET", "/", "");
   assert_string_equal(answer.body, "<p>page</p>");
@@ -273,6 +298,6 @@ int main(void) {
       TEST(targets_with_authority_are_paths), TEST(statuses_of_failures),
       TEST(what_is_the_servers_fault_is_only_logged), TEST(request_ids), TEST(cross_origin_requests),
       cmocka_unit_test(only_listed_origins), TEST(polling_a_job), TEST(listing), TEST(queries_are_strict),
-      TEST(describing), TEST(assets)};
+      TEST(describing), TEST(unready_is_503_whatever_is_wrong), TEST(assets)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
