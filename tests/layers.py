@@ -11,7 +11,7 @@ import os
 import re
 import sys
 
-BASE = {"status", "buf", "clock", "histogram", "id", "log", "machine", "picture", "process", "schema", "utf8"}
+BASE = {"status", "buf", "clock", "histogram", "id", "log", "machine", "picture", "process", "schema", "secret", "utf8"}
 MAY_USE = {
     "base": set(),
     "engine": {"engine"},

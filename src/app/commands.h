@@ -13,6 +13,7 @@ int nst_command_run(int argc, char **argv);
 int nst_command_score(int argc, char **argv);
 int nst_command_bench(int argc, char **argv);
 int nst_command_weights(int argc, char **argv);
+int nst_command_token(int argc, char **argv);
 int nst_command_health(int argc, char **argv);
 
 /* Prints "stylized: <sentence>" to standard error and returns `code`. */

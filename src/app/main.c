@@ -16,6 +16,7 @@ static const command commands[] = {
     {"score", "tell the reference's loss of a picture", nst_command_score},
     {"bench", "measure how fast it computes here", nst_command_bench},
     {"weights", "look at a weights file", nst_command_weights},
+    {"token", "make a token for somebody who may use the service", nst_command_token},
     {"health", "ask a running service whether it is well", nst_command_health},
 };
 

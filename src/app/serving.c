@@ -7,6 +7,7 @@
 #include "paths.h"
 #include "runner.h"
 #include "serve_hooks.h"
+#include "tokens.h"
 
 #include "nst/id.h"
 #include "nst/jobs.h"
@@ -42,6 +43,7 @@ typedef struct server {
   nst_jobs *jobs;
   nst_service *service;
   nst_service_asset assets[NST_ASSET_LIMIT];
+  nst_tokens tokens;
 
   uv_loop_t loop;
   uv_signal_t terminate, interrupt;
@@ -157,12 +159,20 @@ static nst_status open_jobs(server *s, nst_error *err) {
              : status;
 }
 
+static nst_status open_tokens(server *s, nst_error *err) {
+  const nst_config *c = s->config;
+  nst_tokens_warn(s->log, c->tokens_file, c->listen);
+  return c->tokens_file[0] ? nst_tokens_read(c->tokens_file, &s->tokens, err) : NST_OK;
+}
+
 static nst_status open_service(server *s, nst_error *err) {
   const nst_config *c = s->config;
   const nst_service_options options = {
       .listen = c->listen,
       .cors_origins = c->cors_origins,
       .metrics_listen = c->metrics_listen,
+      .tenants = s->tokens.tenants,
+      .tenant_count = s->tokens.count,
       .max_wait_seconds = (int)c->max_wait,
       .heartbeat_seconds = (int)c->heartbeat,
       .max_file_bytes = (size_t)c->max_file_bytes,
@@ -211,6 +221,7 @@ static void announce(const server *s) {
 
 static nst_status start_and_run(server *s, nst_error *err) {
   nst_status status = nst_crypto_init(err);
+  if (status == NST_OK) status = open_tokens(s, err);
   if (status == NST_OK) status = open_engine(s, err);
   if (status == NST_OK) status = open_jobs(s, err);
   if (status == NST_OK) status = open_service(s, err);
@@ -242,6 +253,7 @@ nst_status nst_serve(const nst_config *config, nst_log *log, nst_error *err) {
   free(s->teams);
   nst_weights_destroy(s->weights);
   nst_decoder_destroy(s->decoder);
+  nst_tokens_release(&s->tokens);
   if (!failed) (void)uv_loop_close(&s->loop);
   free(s);
   return status;

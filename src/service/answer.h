@@ -11,7 +11,7 @@
 
 struct cJSON;
 
-enum { NST_ANSWER_HEADERS = 16, NST_HEADER_VALUE_SIZE = 256, NST_ETAG_SIZE = 48 };
+enum { NST_ANSWER_HEADERS = 32, NST_HEADER_VALUE_SIZE = 256, NST_ETAG_SIZE = 48 };
 
 typedef struct nst_header {
   const char *name; /* static storage */

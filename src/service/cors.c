@@ -29,7 +29,8 @@ void nst_cors_answer(const nst_cors *cors, const char *origin, nst_answer *answe
   if (!allowed) return;
   nst_answer_header(answer, "Access-Control-Allow-Origin", "%s", allowed);
   nst_answer_header(answer, "Access-Control-Expose-Headers", "%s",
-      "Location, Retry-After, ETag, X-Request-ID, Accept-Ranges, Content-Range, Content-Disposition, Allow");
+      "Location, Retry-After, ETag, X-Request-ID, Accept-Ranges, Content-Range, Content-Disposition, Allow, "
+      "WWW-Authenticate, RateLimit, RateLimit-Policy, Idempotency-Replayed, Preference-Applied");
 }
 
 void nst_cors_preflight(const char *methods, nst_answer *answer) {

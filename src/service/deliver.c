@@ -8,12 +8,25 @@
 #include <sys/socket.h>
 #include <time.h>
 
+/* What browsers are to make of it: nothing but what it says it is, and no page but our own, which has a
+ * policy of its own. Where pages of other origins may call, they may also show the pictures. */
+static void add_protection(nst_request *r) {
+  nst_answer *answer = &r->answer;
+  bool shared = r->service->cors.origins[0] != '\0';
+  nst_answer_header(answer, "X-Content-Type-Options", "nosniff");
+  nst_answer_header(answer, "X-Frame-Options", "DENY");
+  nst_answer_header(answer, "Referrer-Policy", "no-referrer");
+  nst_answer_header(answer, "Cross-Origin-Resource-Policy", shared ? "cross-origin" : "same-origin");
+  if (!nst_answer_get(answer, "Content-Security-Policy"))
+    nst_answer_header(answer, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+}
+
 /* What every answer has. */
 static void add_common(nst_request *r) {
   nst_answer *answer = &r->answer;
   nst_answer_header(answer, "X-Request-ID", "%s", r->id);
   if (answer->type) nst_answer_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, "%s", answer->type);
-  nst_answer_header(answer, "X-Content-Type-Options", "nosniff");
+  add_protection(r);
   nst_cors_answer(&r->service->cors, nst_request_header(r, MHD_HTTP_HEADER_ORIGIN), answer);
   if (r->service->closing) answer->close = true;
   if (answer->close) nst_answer_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");

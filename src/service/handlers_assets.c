@@ -38,6 +38,7 @@ void nst_asset_answer(nst_request *r) {
   /* The names do not change with the content, so every use asks again; mostly that is a 304. */
   nst_answer_header(&r->answer, "Cache-Control", "no-cache");
   nst_answer_revalidate(&r->answer, nst_request_header(r, MHD_HTTP_HEADER_IF_NONE_MATCH));
-  if (r->answer.status != 200 || strncmp(asset->mime, "text/html", 9) != 0) return;
-  nst_answer_header(&r->answer, "Content-Security-Policy", "%s", content_security_policy);
+  /* With 304 too: a cache puts the headers that come with it in place of those it has. */
+  if (strncmp(asset->mime, "text/html", 9) == 0)
+    nst_answer_header(&r->answer, "Content-Security-Policy", "%s", content_security_policy);
 }

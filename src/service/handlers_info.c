@@ -1,11 +1,26 @@
 #include "handlers.h"
 
 #include "problem.h"
+#include "terms.h"
 
 #include <cjson/cJSON.h>
 
 static bool add_number(cJSON *json, const char *name, double value) {
   return cJSON_AddNumberToObject(json, name, value) != NULL;
+}
+
+static bool add_quota(cJSON *json, const char *name, int64_t value) {
+  return (value > 0 ? cJSON_AddNumberToObject(json, name, (double)value)
+                    : cJSON_AddNullToObject(json, name)) != NULL;
+}
+
+/* What whoever sent the token may have; null for who sent none. */
+static bool add_quotas(cJSON *json, const nst_service_tenant *tenant) {
+  if (!tenant) return cJSON_AddNullToObject(json, "quota") != NULL;
+  cJSON *quota = cJSON_AddObjectToObject(json, "quota");
+  return quota && add_quota(quota, "max_queued", tenant->quota.max_queued) &&
+         add_quota(quota, "max_running", tenant->quota.max_running) &&
+         add_quota(quota, "max_bytes", tenant->quota.max_bytes);
 }
 
 /* What this library and those below it limit; the owner adds the rest. */
@@ -32,11 +47,14 @@ void nst_handle_limits(nst_request *r) {
   nst_status status = nst_jobs_get_stats(r->service->jobs, &stats, &err);
   if (status == NST_OK) {
     json = cJSON_CreateObject();
-    if (!json || !add_limits(json, r->service, &stats)) status = nst_fail_memory(&err, "the limits");
+    if (!json || !add_limits(json, r->service, &stats) ||
+        !add_number(json, "max_priority", nst_terms_max_priority(r)) || !add_quotas(json, r->tenant))
+      status = nst_fail_memory(&err, "the limits");
   }
   if (status == NST_OK) status = hooks->describe_limits(hooks->context, json, &err);
   if (status == NST_OK) {
     nst_request_json(r, 200, json, "no-cache");
+    r->answer.vary = MHD_HTTP_HEADER_AUTHORIZATION;
   } else {
     cJSON_Delete(json);
     nst_request_fail(r, &err);

@@ -20,7 +20,7 @@ void nst_handle_get_job(nst_request *r) {
   nst_job_view view;
   nst_error err = NST_ERROR_INIT;
   nst_job_view_init(&view);
-  if (nst_jobs_get(r->service->jobs, r->job_id, &view, &err) == NST_OK) {
+  if (nst_request_view_job(r, &view, &err) == NST_OK) {
     nst_answer_job(r, 200, &view, "no-cache", true);
     nst_answer_revalidate(&r->answer, nst_request_header(r, MHD_HTTP_HEADER_IF_NONE_MATCH));
   } else {
@@ -33,7 +33,9 @@ void nst_handle_cancel(nst_request *r) {
   nst_job_view view;
   nst_error err = NST_ERROR_INIT;
   nst_job_view_init(&view);
-  if (nst_jobs_cancel(r->service->jobs, r->job_id, &view, &err) == NST_OK)
+  nst_status status = nst_request_check_job(r, &err);
+  if (status == NST_OK) status = nst_jobs_cancel(r->service->jobs, r->job_id, &view, &err);
+  if (status == NST_OK)
     nst_answer_job(r, 200, &view, "no-store", false);
   else
     nst_request_fail(r, &err);
@@ -42,7 +44,10 @@ void nst_handle_cancel(nst_request *r) {
 
 void nst_handle_remove(nst_request *r) {
   nst_error err = NST_ERROR_INIT;
-  if (nst_jobs_remove(r->service->jobs, r->job_id, &err) == NST_OK)
+  nst_status status = nst_request_check_job(r, &err);
+  if (status == NST_GONE) status = NST_OK; /* what is left of it can be removed, too */
+  if (status == NST_OK) status = nst_jobs_remove(r->service->jobs, r->job_id, &err);
+  if (status == NST_OK)
     nst_answer_begin(&r->answer, 204);
   else
     nst_request_fail(r, &err);
@@ -54,7 +59,7 @@ static nst_status read_filter(const nst_request *r, nst_job_filter *filter, nst_
   const char *state = nst_request_query(r, "state"), *limit = nst_request_query(r, "limit");
   const char *cursor = nst_request_query(r, "cursor");
   int64_t number = LIST_DEFAULT;
-  *filter = (nst_job_filter){.any_state = !state};
+  *filter = (nst_job_filter){.tenant = r->tenant ? r->tenant->name : NULL, .any_state = !state};
   if (state && !nst_job_state_from_name(state, &filter->state))
     return nst_fail_field(err, NST_INVALID, "state", "queued, running, succeeded, failed, canceled",
         "state is not that of a job");

@@ -89,7 +89,7 @@ void nst_handle_result(nst_request *r) {
   nst_error err = NST_ERROR_INIT;
   nst_image_format format = NST_IMAGE_PNG;
   nst_job_view_init(&view);
-  nst_status status = nst_jobs_get(r->service->jobs, r->job_id, &view, &err);
+  nst_status status = nst_request_view_job(r, &view, &err);
   if (status == NST_OK) status = choose_format(r, view.job.output.format, &format, &err);
   if (status == NST_OK)
     status = nst_jobs_read_result(
@@ -104,7 +104,9 @@ void nst_handle_result(nst_request *r) {
 void nst_handle_preview(nst_request *r) {
   nst_buf picture = NST_BUF_INIT;
   nst_error err = NST_ERROR_INIT;
-  if (nst_jobs_read_preview(r->service->jobs, r->job_id, &picture, &err) == NST_OK) {
+  nst_status status = nst_request_check_job(r, &err);
+  if (status == NST_OK) status = nst_jobs_read_preview(r->service->jobs, r->job_id, &picture, &err);
+  if (status == NST_OK) {
     nst_answer_begin(&r->answer, 200);
     r->answer.type = "image/jpeg";
     r->answer.body = picture;

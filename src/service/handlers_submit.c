@@ -1,4 +1,8 @@
+#include "auth.h"
 #include "handlers.h"
+#include "idempotency.h"
+#include "quota.h"
+#include "terms.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -6,11 +10,13 @@
 #include <string.h>
 
 /* Asked before the pictures are decoded, which is the costly part; the queue itself checks again. */
-static nst_status check_room(nst_jobs *jobs, nst_error *err) {
+static nst_status check_room(const nst_request *r, nst_error *err) {
   nst_jobs_stats stats;
-  nst_status status = nst_jobs_get_stats(jobs, &stats, err);
-  if (status != NST_OK || stats.by_state[NST_JOB_QUEUED] < stats.max_queued) return status;
-  return nst_fail(err, NST_BUSY, "%d jobs are waiting, more are not taken", stats.max_queued);
+  nst_status status = nst_jobs_get_stats(r->service->jobs, &stats, err);
+  if (status != NST_OK) return status;
+  if (stats.by_state[NST_JOB_QUEUED] >= stats.max_queued)
+    return nst_fail(err, NST_BUSY, "%d jobs are waiting, more are not taken", stats.max_queued);
+  return nst_quota_check(r, err);
 }
 
 /* The decoder knows nothing of forms: what it refuses gets the field's name here. */
@@ -42,19 +48,32 @@ static nst_status check_pictures(nst_request *r, const cJSON *resolved, nst_erro
   return status;
 }
 
-static nst_status submit(nst_request *r, const cJSON *resolved, nst_job_view *view, nst_error *err) {
+/* A form on its way to becoming a job. */
+typedef struct submission {
+  nst_terms terms;
+  char digest[NST_SHA256_SIZE]; /* of all that came with an idempotency key */
+  cJSON *resolved;
+  bool repeated; /* it was accepted before */
+} submission;
+
+static nst_status submit(nst_request *r, submission *s, nst_job_view *view, nst_error *err) {
   const nst_upload *u = r->upload;
-  char *options = cJSON_PrintUnformatted(resolved);
+  char *options = cJSON_PrintUnformatted(s->resolved);
   nst_blob *styles = calloc((size_t)u->style_count, sizeof *styles);
   nst_status status = NST_NO_MEMORY;
   if (options && styles) {
     for (int i = 0; i < u->style_count; i++) styles[i] = (nst_blob){u->styles[i].data, u->styles[i].size};
-    const nst_job_draft draft = {.options = options,
+    const nst_job_draft draft = {.tenant = nst_auth_name(r),
+        .priority = (int)s->terms.priority,
+        .quota = r->tenant ? r->tenant->quota : (nst_quota){0},
+        .webhook = s->terms.has_webhook ? s->terms.webhook : NULL,
+        .idempotency_key = r->key[0] ? r->key : NULL,
+        .idempotency_digest = r->key[0] ? s->digest : NULL,
+        .options = options,
         .content = {u->content.data, u->content.size},
         .styles = styles,
         .style_count = u->style_count};
-    bool repeated;
-    status = nst_jobs_submit(r->service->jobs, &draft, view, &repeated, err);
+    status = nst_jobs_submit(r->service->jobs, &draft, view, &s->repeated, err);
   } else {
     (void)nst_fail_memory(err, "a job");
   }
@@ -63,30 +82,52 @@ static nst_status submit(nst_request *r, const cJSON *resolved, nst_job_view *vi
   return status;
 }
 
-static nst_status accept_job(nst_request *r, nst_job_view *view, nst_error *err) {
-  const nst_service_hooks *hooks = &r->service->hooks;
-  cJSON *options = NULL, *resolved = NULL;
-  nst_status status = nst_upload_options(r->upload, &options, err);
+/* Whether the form was accepted before, under its key. A server whose queue is full still says so. */
+static nst_status find_repeat(nst_request *r, submission *s, nst_job_view *view, nst_error *err) {
+  if (!r->key[0]) return NST_OK;
+  nst_status status = nst_idempotency_digest(r->upload, s->digest, err);
   if (status == NST_OK)
-    status = hooks->resolve_options(hooks->context, options, r->upload->fields, &resolved, err);
+    status = nst_jobs_find_repeat(r->service->jobs, nst_auth_name(r), r->key, s->digest, view, err);
+  s->repeated = status == NST_OK;
+  return status == NST_NOT_FOUND ? NST_OK : status;
+}
+
+static nst_status resolve(nst_request *r, submission *s, nst_error *err) {
+  const nst_service_hooks *hooks = &r->service->hooks;
+  cJSON *options = NULL;
+  nst_status status = nst_upload_options(r->upload, &options, err);
+  if (status == NST_OK) status = nst_terms_take(r, options, r->upload->fields, &s->terms, err);
+  if (status == NST_OK)
+    status = hooks->resolve_options(hooks->context, options, r->upload->fields, &s->resolved, err);
   cJSON_Delete(options);
-  if (status == NST_OK) status = check_room(r->service->jobs, err);
-  if (status == NST_OK) status = check_pictures(r, resolved, err);
-  if (status == NST_OK) status = submit(r, resolved, view, err);
-  cJSON_Delete(resolved);
+  return status;
+}
+
+static nst_status accept_job(nst_request *r, submission *s, nst_job_view *view, nst_error *err) {
+  nst_status status = find_repeat(r, s, view, err);
+  if (status != NST_OK || s->repeated) return status;
+  status = resolve(r, s, err);
+  if (status == NST_OK) status = check_room(r, err);
+  if (status == NST_OK) status = check_pictures(r, s->resolved, err);
+  if (status == NST_OK) status = submit(r, s, view, err);
   return status;
 }
 
 void nst_handle_submit(nst_request *r) {
   nst_job_view view;
   nst_error err = NST_ERROR_INIT;
+  submission s = {.resolved = NULL};
   nst_job_view_init(&view);
-  if (accept_job(r, &view, &err) == NST_OK) {
+  nst_status status = accept_job(r, &s, &view, &err);
+  if (status == NST_OK) {
     nst_answer_job(r, 202, &view, "no-store", true);
     memcpy(r->job_id, view.job.id, sizeof r->job_id); /* for the log */
     nst_answer_header(&r->answer, "Location", "/v1/jobs/%s", view.job.id);
+    if (s.repeated) nst_answer_header(&r->answer, "Idempotency-Replayed", "true");
   } else {
     nst_request_fail(r, &err);
   }
+  if (status == NST_OK || status == NST_QUOTA) nst_quota_tell(r);
+  cJSON_Delete(s.resolved);
   nst_job_view_release(&view);
 }

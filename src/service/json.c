@@ -112,6 +112,8 @@ cJSON *nst_job_to_json(const nst_job_view *view) {
           add_time(json, "finished_at", job->finished_ms) && add_time(json, "expires_at", job->expires_ms) &&
           add(json, "queue", queue_to_json(view)) && add(json, "progress", progress_to_json(view)) &&
           add(json, "options", cJSON_CreateRaw(job->options ? job->options : "{}")) &&
+          add_integer(json, "priority", job->priority) &&
+          add(json, "webhook", job->webhook ? cJSON_CreateString(job->webhook) : cJSON_CreateNull()) &&
           add(json, "output", output_to_json(&job->output)) && add(json, "error", error_to_json(job)) &&
           add_integer(json, "attempts", job->attempts) && add(json, "links", links_to_json(job->id)));
 }

@@ -21,7 +21,7 @@ static const kind kinds[NST_STATUS_COUNT] = {
     [NST_TOO_LARGE] = {413, "too-large", "More bytes than the limit"},
     [NST_NOT_FOUND] = {404, "not-found", "There is no such thing"},
     [NST_GONE] = {410, "expired", "The job has expired"},
-    [NST_CONFLICT] = {409, "conflict", "Not in the job's present state"},
+    [NST_CONFLICT] = {409, "conflict", "Not in the present state of things"},
     [NST_BUSY] = {503, "busy", "The server has no room at the moment"},
     [NST_UNAVAILABLE] = {503, "unavailable", "The server takes no new work at the moment"},
     [NST_CANCELED] = {500, "internal", "A fault of the server"},
@@ -56,7 +56,7 @@ int nst_problem_status(nst_status status) {
 }
 
 bool nst_problem_is_temporary(nst_status status) {
-  return nst_problem_status(status) == 503;
+  return nst_problem_status(status) == 503 || status == NST_QUOTA;
 }
 
 bool nst_problem_is_internal(nst_status status) {
@@ -108,7 +108,8 @@ static void answer_with(nst_answer *answer, int status, cJSON *json) {
 
 void nst_problem_answer(nst_answer *answer, const nst_error *err, const char *request_id, int retry_after) {
   answer_with(answer, nst_problem_status(err->status), nst_problem_json(err, false, request_id));
-  if (answer->status == 503) nst_answer_header(answer, "Retry-After", "%d", retry_after);
+  if (answer->status == 503 || answer->status == 429)
+    nst_answer_header(answer, "Retry-After", "%d", retry_after > 0 ? retry_after : 1);
 }
 
 void nst_problem_http(nst_answer *answer, int status, const char *detail, const char *request_id) {

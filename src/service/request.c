@@ -1,11 +1,14 @@
 #include "request.h"
 
+#include "auth.h"
 #include "deliver.h"
 #include "framing.h"
 #include "handlers.h"
 #include "header_value.h"
+#include "idempotency.h"
 #include "metrics.h"
 #include "problem.h"
+#include "quota.h"
 #include "work.h"
 
 #include "nst/clock.h"
@@ -14,11 +17,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- What handlers use ---- */
 
 const char *nst_request_header(const nst_request *r, const char *name) {
   return MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
+}
+
+typedef struct header_count {
+  const char *name;
+  int count;
+} header_count;
+
+static enum MHD_Result count_header(
+    void *context, enum MHD_ValueKind kind, const char *name, const char *value) {
+  header_count *counted = context;
+  (void)kind;
+  (void)value;
+  if (strcasecmp(name, counted->name) == 0) counted->count++;
+  return MHD_YES;
+}
+
+int nst_request_header_count(const nst_request *r, const char *name) {
+  header_count counted = {.name = name};
+  (void)MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, count_header, &counted);
+  return counted.count;
 }
 
 const char *nst_request_query(const nst_request *r, const char *name) {
@@ -33,8 +57,15 @@ void nst_request_fail(nst_request *r, const nst_error *err) {
     nst_log_event(r->service->log, NST_LOG_ERROR, "http.failure",
         nst_log_text("status", nst_status_name(err->status)), nst_log_text("detail", err->detail),
         nst_log_text("path", r->path), nst_log_text("request_id", r->id), nst_log_known("job_id", r->job_id));
-  bool temporary = nst_problem_status(err->status) == 503;
-  nst_problem_answer(&r->answer, err, r->id, temporary ? nst_jobs_retry_after(r->service->jobs) : 0);
+  int retry_after = err->status == NST_QUOTA                ? nst_quota_retry_after(r)
+                    : nst_problem_is_temporary(err->status) ? nst_jobs_retry_after(r->service->jobs)
+                                                            : 0;
+  nst_problem_answer(&r->answer, err, r->id, retry_after);
+  if (r->answer.status == 401 || r->answer.status == 403) nst_auth_challenge(r);
+}
+
+nst_status nst_request_no_job(nst_error *err) {
+  return nst_fail(err, NST_NOT_FOUND, "there is no such job");
 }
 
 void nst_request_json(nst_request *r, int status, cJSON *json, const char *caching) {
@@ -168,8 +199,9 @@ static nst_status find_route(nst_request *r, nst_method method, nst_error *err) 
   } else if (match.route) {
     r->route = match.route;
     memcpy(r->job_id, match.id, sizeof r->job_id);
-    if (strstr(r->route->pattern, "{id}") && !r->job_id[0])
-      return nst_fail(err, NST_NOT_FOUND, "there is no such job");
+    nst_status status = nst_auth_check(r, err);
+    if (status != NST_OK) return status;
+    if (strstr(r->route->pattern, "{id}") && !r->job_id[0]) return nst_request_no_job(err);
     return check_query(r, err);
   }
   return NST_OK;
@@ -185,6 +217,8 @@ static nst_status begin_upload(nst_request *r, const nst_framing *framing, nst_e
       &r->service->upload_bytes, &r->upload, err);
   if (status == NST_OK && !framing->has_length && !framing->chunked)
     nst_problem_http(&r->answer, 411, "a form needs a body, and a body its length", r->id);
+  else if (status == NST_OK)
+    status = nst_idempotency_hold(r, err);
   return status;
 }
 
@@ -232,13 +266,15 @@ static enum MHD_Result begin(nst_request *r, const char *method, const char *ver
    * the body is read to its end first, because clients that get a reset while they write may never see the
    * answer. */
   if (framing.expects_continue || r->answer.close) return nst_deliver(r) ? MHD_YES : MHD_NO;
-  if (framing.length > r->service->max_body) nst_deliver_past(r, r->service->options.request_timeout_seconds);
+  bool unwanted = r->answer.status == 401 || r->answer.status == 403 || framing.length > r->service->max_body;
+  if (unwanted) nst_deliver_past(r, r->service->options.request_timeout_seconds);
   return MHD_YES;
 }
 
 /* ---- Body ---- */
 
 static void drop_upload(nst_request *r) {
+  nst_idempotency_release(r);
   nst_upload_destroy(r->upload);
   r->upload = NULL;
 }
@@ -273,8 +309,10 @@ static enum MHD_Result end_body(nst_request *r) {
   nst_error err = NST_ERROR_INIT;
   r->phase = NST_PHASE_WORK;
   r->connection->deadline_ns = 0;
-  if (r->upload && r->answer.status == 0 && nst_upload_finish(r->upload, &err) != NST_OK)
+  if (r->upload && r->answer.status == 0 && nst_upload_finish(r->upload, &err) != NST_OK) {
+    drop_upload(r);
     nst_request_fail(r, &err);
+  }
   if (r->answer.status == 0 && r->asset) {
     nst_asset_answer(r);
   } else if (r->answer.status == 0) {
@@ -348,7 +386,8 @@ static void log_end(const nst_request *r, int status, int64_t now, enum MHD_Requ
       nst_log_number("ms", (double)((now - r->started_ns) / 1000) / 1000),
       nst_log_int("bytes", (int64_t)r->sent), nst_log_int("received", (int64_t)r->received),
       nst_log_text("end", known ? ends[how] : "?"), nst_log_text("request_id", r->id),
-      nst_log_text("peer", r->connection->peer), nst_log_known("job_id", r->job_id));
+      nst_log_text("peer", r->connection->peer), nst_log_known("job_id", r->job_id),
+      nst_log_known("tenant", nst_auth_name(r)));
 }
 
 void nst_request_complete(nst_request *r, enum MHD_RequestTerminationCode how) {

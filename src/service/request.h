@@ -39,7 +39,8 @@ typedef struct nst_request {
 
   const nst_route *path_route; /* the first route of its path, whatever its method; NULL: no such path */
   const nst_route *route;
-  const nst_service_asset *asset; /* instead of a route */
+  const nst_service_asset *asset;   /* instead of a route */
+  const nst_service_tenant *tenant; /* whose token came with it; NULL without one */
   char job_id[NST_ID_SIZE];
   uint64_t received; /* bytes of body */
   uint64_t sent;     /* bytes of the answer's body */
@@ -49,8 +50,10 @@ typedef struct nst_request {
   struct nst_metrics *metrics; /* of a route of the kind NST_ROUTE_METRICS: as they were when it began */
   nst_answer answer;
 
+  char key[NST_IDEMPOTENCY_KEY_MAX + 1]; /* Idempotency-Key; "" without one */
+
   uv_work_t work;
-  struct nst_request *next_waiting;
+  struct nst_request *next_waiting, *next_keyed;
 } nst_request;
 
 /* ---- For the server ---- */
@@ -73,8 +76,22 @@ void nst_request_too_slow(nst_request *request);
 /* The value of a request's header, or NULL. */
 const char *nst_request_header(const nst_request *request, const char *name);
 
+/* How often a header is there. */
+int nst_request_header_count(const nst_request *request, const char *name);
+
 /* The value of a query parameter, "" if it has none, or NULL. */
 const char *nst_request_query(const nst_request *request, const char *name);
+
+/* Looks at the job that the path names. Another tenant's is NST_NOT_FOUND, with the sentence for one that
+ * never was. NST_GONE, or what the store reports. `view` is initialised by the caller. Blocks on the store.
+ */
+nst_status nst_request_view_job(nst_request *request, nst_job_view *view, nst_error *err);
+
+/* The same where nothing but leave to go on is wanted: to be asked before anything is done to a job. */
+nst_status nst_request_check_job(nst_request *request, nst_error *err);
+
+/* NST_NOT_FOUND with the sentence for a job that is not there. */
+nst_status nst_request_no_job(nst_error *err);
 
 /* Answers with the problem that `err` tells of; what is the server's own fault is logged. */
 void nst_request_fail(nst_request *request, const nst_error *err);

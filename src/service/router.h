@@ -35,6 +35,7 @@ typedef struct nst_route {
   const char *const *query; /* names of the parameters it takes, NULL at the end */
   nst_route_kind kind;
   nst_handler handler;
+  bool open; /* to everybody, where tokens are needed elsewhere */
 } nst_route;
 
 typedef struct nst_router {

@@ -65,6 +65,7 @@ struct nst_service {
   int working;                                 /* pieces of work under way in the pool */
   int decoding;                                /* of those, the long ones */
   struct nst_request *waiting, **waiting_tail; /* requests whose long work has not begun */
+  struct nst_request *keyed;                   /* requests that hold an idempotency key */
 
   atomic_bool draining; /* read from the pool too */
   bool closing, stopped;
