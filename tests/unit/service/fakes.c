@@ -59,6 +59,20 @@ void fake_jobs_add(nst_jobs *jobs, nst_job_state state, char id[NST_ID_SIZE]) {
   (void)pthread_mutex_unlock(&jobs->mutex);
 }
 
+void fake_jobs_add_for(nst_jobs *jobs, const char *tenant, nst_job_state state, char id[NST_ID_SIZE]) {
+  fake_jobs_add(jobs, state, id);
+  (void)pthread_mutex_lock(&jobs->mutex);
+  nst_job *job = &jobs->rows[jobs->count - 1].job;
+  (void)snprintf(job->tenant, sizeof job->tenant, "%s", tenant);
+  (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
+void fake_jobs_expire(nst_jobs *jobs) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  for (int i = 0; i < jobs->count; i++) jobs->expired[i] = true;
+  (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
 static nst_job_view *find(nst_jobs *jobs, const char *id) {
   for (int i = 0; i < jobs->count; i++)
     if (strcmp(jobs->rows[i].job.id, id) == 0) return &jobs->rows[i];
@@ -69,6 +83,7 @@ static void copy(const nst_job_view *from, nst_job_view *to) {
   nst_job_view_release(to);
   *to = *from;
   to->job.options = strdup(from->job.options);
+  to->job.webhook = from->job.webhook ? strdup(from->job.webhook) : NULL;
 }
 
 /* Locks; the failure a test has set, or that there is no such job. */
@@ -84,12 +99,55 @@ static nst_status leave(nst_jobs *jobs, nst_status status) {
   return status;
 }
 
+/* With the mutex held. */
+static nst_status find_key(nst_jobs *jobs, const char *tenant, const char *key, const char *digest,
+    nst_job_view *out, nst_error *err) {
+  for (int i = 0; i < jobs->count; i++) {
+    if (strcmp(jobs->keys[i], key) != 0 || strcmp(jobs->rows[i].job.tenant, tenant) != 0) continue;
+    if (strcmp(jobs->digests[i], digest) != 0)
+      return nst_fail_field(err, NST_INVALID, "Idempotency-Key", "", "this key was used before");
+    copy(&jobs->rows[i], out);
+    return NST_OK;
+  }
+  return nst_fail(err, NST_NOT_FOUND, "no job was accepted with this key");
+}
+
+nst_status nst_jobs_find_repeat(nst_jobs *jobs, const char *tenant, const char *key, const char *digest,
+    nst_job_view *out, nst_error *err) {
+  nst_status status = enter(jobs, NULL, err);
+  return leave(jobs, status == NST_OK ? find_key(jobs, tenant, key, digest, out, err) : status);
+}
+
+nst_status nst_jobs_usage(nst_jobs *jobs, const char *tenant, nst_usage *out, nst_error *err) {
+  nst_status status = enter(jobs, NULL, err);
+  *out = (nst_usage){.bytes = jobs->stored};
+  for (int i = 0; i < jobs->count; i++) {
+    const nst_job *job = &jobs->rows[i].job;
+    if (strcmp(job->tenant, tenant) == 0 && job->state == NST_JOB_QUEUED) out->queued++;
+  }
+  return leave(jobs, status);
+}
+
+static void take_draft(nst_jobs *jobs, nst_job_view *view, const nst_job_draft *draft) {
+  nst_job *job = &view->job;
+  int row = jobs->count - 1;
+  (void)snprintf(job->tenant, sizeof job->tenant, "%s", draft->tenant ? draft->tenant : "");
+  job->priority = draft->priority;
+  job->webhook = draft->webhook ? strdup(draft->webhook) : NULL;
+  jobs->draft_quota = draft->quota;
+  if (!draft->idempotency_key) return;
+  (void)snprintf(jobs->keys[row], sizeof jobs->keys[row], "%s", draft->idempotency_key);
+  (void)snprintf(jobs->digests[row], sizeof jobs->digests[row], "%s", draft->idempotency_digest);
+}
+
 nst_status nst_jobs_submit(
     nst_jobs *jobs, const nst_job_draft *draft, nst_job_view *out, bool *repeated, nst_error *err) {
   *repeated = false;
   nst_status status = enter(jobs, NULL, err);
+  if (status == NST_OK && jobs->refuse != NST_OK) status = nst_fail(err, jobs->refuse, "not this one");
   if (status != NST_OK) return leave(jobs, status);
   nst_job_view *view = add(jobs, NST_JOB_QUEUED);
+  take_draft(jobs, view, draft);
   free(view->job.options);
   view->job.options = strdup(draft->options);
   view->job.style_count = draft->style_count;
@@ -102,7 +160,9 @@ nst_status nst_jobs_submit(
 
 nst_status nst_jobs_get(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err) {
   nst_status status = enter(jobs, id, err);
-  if (status == NST_OK) copy(find(jobs, id), out);
+  nst_job_view *view = status == NST_OK ? find(jobs, id) : NULL;
+  if (view) copy(view, out);
+  if (view && jobs->expired[view - jobs->rows]) status = nst_fail(err, NST_GONE, "the job has expired");
   return leave(jobs, status);
 }
 
@@ -113,6 +173,7 @@ nst_status nst_jobs_list(
   *out = calloc((size_t)filter->limit, sizeof **out);
   for (int i = jobs->count - 1; status == NST_OK && i >= 0 && *count < filter->limit; i--) {
     const nst_job *job = &jobs->rows[i].job;
+    if (filter->tenant && strcmp(filter->tenant, job->tenant) != 0) continue;
     if (!filter->any_state && job->state != filter->state) continue;
     if (filter->before && job->sequence >= filter->before) continue;
     copy(&jobs->rows[i], &(*out)[(*count)++]);
@@ -211,6 +272,7 @@ void nst_job_view_init(nst_job_view *view) {
 
 void nst_job_view_release(nst_job_view *view) {
   free(view->job.options);
+  free(view->job.webhook);
   nst_job_view_init(view);
 }
 

@@ -16,6 +16,12 @@ enum { FAKE_JOBS_MAX = 64 };
 struct nst_jobs {
   pthread_mutex_t mutex; /* guards all that follows */
   nst_job_view rows[FAKE_JOBS_MAX];
+  char keys[FAKE_JOBS_MAX][NST_IDEMPOTENCY_KEY_MAX + 1]; /* of the rows; "" for none */
+  char digests[FAKE_JOBS_MAX][NST_SHA256_SIZE];
+  bool expired[FAKE_JOBS_MAX];
+  int64_t stored;        /* bytes that every tenant has */
+  nst_status refuse;     /* what submit alone reports, unless NST_OK */
+  nst_quota draft_quota; /* of the last draft */
   int count;
   int max_queued;
   nst_status fail; /* what every operation reports, unless NST_OK */
@@ -41,6 +47,10 @@ int fake_jobs_count(nst_jobs *jobs);
 
 /* Adds a job in the given state and writes its id. A succeeded one has a PNG as its result. */
 void fake_jobs_add(nst_jobs *jobs, nst_job_state state, char id[NST_ID_SIZE]);
+/* The same for a tenant's job. */
+void fake_jobs_add_for(nst_jobs *jobs, const char *tenant, nst_job_state state, char id[NST_ID_SIZE]);
+/* Makes all jobs there are expired ones. */
+void fake_jobs_expire(nst_jobs *jobs);
 
 void fake_decoder_init(nst_decoder *decoder);
 void fake_decoder_release(nst_decoder *decoder);

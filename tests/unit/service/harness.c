@@ -57,6 +57,12 @@ static nst_status check_job(void *context, const cJSON *resolved, const nst_serv
   return nst_fail_field(err, NST_INVALID, "size", "at most 1000", "%d is too much for this server", sum);
 }
 
+static nst_status check_webhook(void *context, const char *url, nst_error *err) {
+  (void)context;
+  if (strncmp(url, "http://hook.test/", 17) == 0) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, "webhook", "", "this server may not call that");
+}
+
 static cJSON *describe_presets(void *context) {
   (void)context;
   return cJSON_CreateObject();
@@ -70,6 +76,7 @@ static nst_status describe_limits(void *context, cJSON *limits, nst_error *err) 
 static const nst_service_hooks hooks = {.resolve_options = resolve_options,
     .check_picture = check_picture,
     .check_job = check_job,
+    .check_webhook = check_webhook,
     .describe_presets = describe_presets,
     .describe_limits = describe_limits};
 
@@ -376,11 +383,15 @@ void form_end(test_form *form) {
 }
 
 test_answer form_post(const test_server *server, test_form *form) {
-  char head[256];
+  return form_post_with(server, form, "");
+}
+
+test_answer form_post_with(const test_server *server, test_form *form, const char *headers) {
+  char head[1024];
   (void)snprintf(head, sizeof head,
       "POST /v1/jobs HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=" TEST_BOUNDARY
-      "\r\nContent-Length: %zu\r\n\r\n",
-      form->body.size);
+      "\r\n%sContent-Length: %zu\r\n\r\n",
+      headers, form->body.size);
   int fd = client_connect(server);
   assert_true(client_text(fd, head));
   assert_true(client_send(fd, form->body.data, form->body.size));

@@ -97,5 +97,7 @@ void form_picture(test_form *form, const char *name, size_t size);
 void form_end(test_form *form);
 /* POSTs with Content-Length and reads the answer; frees the form. */
 test_answer form_post(const test_server *server, test_form *form);
+/* With further header lines, each ending in CR LF. */
+test_answer form_post_with(const test_server *server, test_form *form, const char *headers);
 
 #endif
