@@ -109,6 +109,27 @@ static void what_needs_no_token(void **state) {
   assert_problem(client_request(server_of(state), "DELETE", "/v1/jobs", ""), 405, "method-not-allowed", NULL);
 }
 
+/* Metrics are for tenants on the port of all; on one of their own whoever reaches it may have them. */
+static void metrics(void **state) {
+  fixture *f = *state;
+  assert_problem(client_request(f->server, "GET", "/metrics", ""), 401, "unauthenticated", NULL);
+  test_answer answer = client_request(f->server, "GET", "/metrics", ANN);
+  assert_int_equal(answer.status, 200);
+  answer_free(&answer);
+  nst_service_options options = test_options();
+  options.tenants = f->tenants;
+  options.tenant_count = 3;
+  options.metrics_listen = "127.0.0.1:0";
+  test_server *server = server_start(&options);
+  int fd = client_connect_to(nst_service_metrics_port(server->service));
+  assert_true(client_text(fd, "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"));
+  answer = client_read(fd, false);
+  (void)close(fd);
+  assert_int_equal(answer.status, 200);
+  answer_free(&answer);
+  server_stop(server);
+}
+
 static void a_known_token(void **state) {
   static const char *const ways[] = {
       ANN, "authorization: bearer token-of-ann\r\n", "Authorization: BEARER   token-of-ann\r\n"};
@@ -315,7 +336,7 @@ static void pictures_of_a_closed_server_stay_there(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(without_a_token), TEST(tokens_that_are_none),
-      TEST(what_needs_no_token), TEST(a_known_token), TEST(an_upload_is_refused_at_its_header),
+      TEST(what_needs_no_token), TEST(metrics), TEST(a_known_token), TEST(an_upload_is_refused_at_its_header),
       TEST(read_only_tokens_read), TEST(jobs_of_others_are_not_there), TEST(the_list_shows_ones_own),
       TEST(the_log_names_the_tenant_and_no_token), TEST(limits_tell_the_tenants_own),
       cmocka_unit_test(without_tenants_all_is_open), TEST(headers_that_protect),
