@@ -14,7 +14,12 @@ export const contract = parse(readFileSync(contractFile, 'utf8'));
 
 // HTTP's own, and what an answer to a page of another origin may carry besides (browser tests check those).
 const alwaysAllowed = new Set(['date', 'connection', 'keep-alive', 'content-length', 'content-type', 'transfer-encoding',
-  'vary', 'access-control-allow-origin', 'access-control-expose-headers', 'x-content-type-options']);
+  'vary', 'access-control-allow-origin', 'access-control-expose-headers', 'content-security-policy']);
+
+// What every answer has, to tell browsers what to make of it.
+const protection = new Map([['x-content-type-options', 'nosniff'], ['x-frame-options', 'DENY'],
+  ['referrer-policy', 'no-referrer'], ['cross-origin-resource-policy', /^(cross|same)-origin$/],
+  ['content-security-policy', /^default-src 'none'; (frame-ancestors 'none'$|script-src 'self')/]]);
 
 const ajv = new Ajv.default({ strict: true, strictRequired: false, strictTypes: false, allowUnionTypes: true,
   allErrors: true });
@@ -76,7 +81,9 @@ function checkHeaders(answer, where, headers) {
     assert.ok(valid(isNumber ? Number(text) : text), `header ${name}: ${text}: ${ajv.errorsText(valid.errors)}`);
   }
   for (const name of Object.keys(answer.headers))
-    assert.ok(names.has(name) || alwaysAllowed.has(name), `header ${name} is not in openapi.yaml`);
+    assert.ok(names.has(name) || alwaysAllowed.has(name) || protection.has(name), `header ${name} is not in openapi.yaml`);
+  for (const [name, value] of protection)
+    assert.match(answer.headers[name] ?? '', value instanceof RegExp ? value : new RegExp(`^${value}$`), name);
 }
 
 function checkBody(answer, where, content) {

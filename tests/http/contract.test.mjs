@@ -24,7 +24,8 @@ function walk(visit, node = contract, where = '') {
 
 test('every reference leads somewhere and every component is used', () => {
   const used = new Set();
-  walk(({ $ref }) => {
+  walk(({ $ref, security = [] }) => {
+    for (const name of security.flatMap(Object.keys)) used.add(`#/components/securitySchemes/${name}`);
     if (!$ref) return;
     resolve($ref.slice(1));
     used.add($ref.split('/').slice(0, 4).join('/'));

@@ -20,7 +20,9 @@ test('the options that openapi.yaml documents are those that the server has', as
   const documented = Object.fromEntries(Object.entries(documentedOptions).map(([name, schema]) => [name, asSchema(schema)]));
   assert.deepEqual(Object.fromEntries(options.map((option) => [option.name, asSchema(option)])), documented);
   const { properties } = contract.components.schemas.JobForm;
-  assert.deepEqual(Object.keys(properties), ['content', 'style', 'options', ...options.map(({ name }) => name)]);
+  const all = [...options.map(({ name }) => name), ...Object.keys(contract.components.schemas.Terms.properties)];
+  assert.deepEqual(Object.keys(properties), ['content', 'style', 'options', ...all]);
+  assert.deepEqual(Object.keys(contract.components.schemas.JobOptions.properties), all);
   assert.deepEqual(contract.components.schemas.ResolvedOptions.required, options.map(({ name }) => name));
 });
 
