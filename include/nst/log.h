@@ -49,4 +49,8 @@ void nst_log_fields(nst_log *log, nst_log_level level, const char *event, const 
 /* Writes the status, detail and field of `error` with the event. */
 void nst_log_failure(nst_log *log, nst_log_level level, const char *event, const nst_error *error);
 
+/* The same with one field more: what it happened to. */
+void nst_log_failure_of(
+    nst_log *log, nst_log_level level, const char *event, const nst_error *error, nst_log_field about);
+
 #endif

@@ -94,7 +94,12 @@ void nst_log_fields(nst_log *log, nst_log_level level, const char *event, const 
   cJSON_free(text);
 }
 
-void nst_log_failure(nst_log *log, nst_log_level level, const char *event, const nst_error *error) {
+void nst_log_failure_of(
+    nst_log *log, nst_log_level level, const char *event, const nst_error *error, nst_log_field about) {
   nst_log_event(log, level, event, nst_log_text("status", nst_status_name(error->status)),
-      nst_log_text("detail", error->detail), nst_log_text("field", error->field));
+      nst_log_text("detail", error->detail), nst_log_known("field", error->field), about);
+}
+
+void nst_log_failure(nst_log *log, nst_log_level level, const char *event, const nst_error *error) {
+  nst_log_failure_of(log, level, event, error, nst_log_known("", NULL));
 }

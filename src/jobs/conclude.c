@@ -57,7 +57,7 @@ static nst_status finish(nst_run *run, const nst_job_outcome *outcome, nst_error
     nst_status status = jobs->store->ops->finish(
         jobs->store, run->job.id, run->job.lease, outcome, jobs->options.result_ttl_ms, err);
     if (status == NST_OK || status == NST_CONFLICT || status == NST_NOT_FOUND) return status;
-    nst_log_failure(jobs->log, NST_LOG_ERROR, "job.finish", err);
+    nst_log_failure_of(jobs->log, NST_LOG_ERROR, "job.finish", err, nst_log_text("job_id", run->job.id));
     if (last || !may_pass(status)) return status;
     last = !pause_for(jobs, pause);
   }
@@ -70,7 +70,7 @@ static void give_back(nst_run *run) {
   nst_status status =
       jobs->store->ops->release(jobs->store, run->job.id, run->job.lease, jobs->options.result_ttl_ms, &err);
   if (status != NST_OK)
-    nst_log_failure(jobs->log, NST_LOG_ERROR, "job.release", &err);
+    nst_log_failure_of(jobs->log, NST_LOG_ERROR, "job.release", &err, nst_log_text("job_id", run->job.id));
   else
     nst_log_event(jobs->log, NST_LOG_INFO, "job.released", nst_log_text("job_id", run->job.id),
         nst_log_int("attempt", run->job.attempts));

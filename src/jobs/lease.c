@@ -41,7 +41,8 @@ static void renew(nst_jobs *jobs, const nst_worker *worker) {
   nst_run *run = nst_jobs_find_run(jobs, id, lease);
   if (run && reason != NST_STOP_NONE) nst_run_stop(run, reason);
   (void)pthread_mutex_unlock(&jobs->lock);
-  if (run && status != NST_OK) nst_log_failure(jobs->log, NST_LOG_WARN, "job.renew", &err);
+  if (run && status != NST_OK)
+    nst_log_failure_of(jobs->log, NST_LOG_WARN, "job.renew", &err, nst_log_text("job_id", id));
 }
 
 void nst_jobs_renew_leases(nst_jobs *jobs) {

@@ -101,6 +101,10 @@ static void write_service(nst_exposition *e, const nst_service *service) {
   const nst_label labels[] = {{"version", service->options.version}, {NULL, NULL}};
   nst_expose_family(e, "stylized_build_info", "gauge", "1, labelled with what is running.");
   nst_expose(e, labels, 1);
+  nst_expose_one(e, "http_connections_limit", "gauge", "Connections that may be open.",
+      service->options.max_connections);
+  nst_expose_one(e, "http_upload_limit_bytes", "gauge", "Memory that uploads may hold.",
+      (double)service->options.max_upload_memory);
   nst_expose_one(e, "stylized_draining", "gauge", "Whether the service is stopping: 0 or 1.",
       atomic_load(&service->draining));
 }
