@@ -1,5 +1,7 @@
 #include "deliver.h"
 
+#include "stream.h"
+
 #include "nst/clock.h"
 
 #include <stdarg.h>
@@ -48,7 +50,7 @@ static struct MHD_Response *make_response(nst_answer *answer) {
 bool nst_deliver(nst_request *r) {
   add_common(r);
   size_t size = nst_answer_body(&r->answer).size;
-  struct MHD_Response *response = make_response(&r->answer);
+  struct MHD_Response *response = r->stream ? nst_stream_response(r->stream) : make_response(&r->answer);
   if (!response) return false;
   bool sent = true;
   for (int i = 0; sent && i < r->answer.header_count; i++)

@@ -9,6 +9,7 @@ extern const nst_router nst_routes;
 
 /* On the loop's thread. */
 void nst_handle_get_job(nst_request *request);
+void nst_handle_events(nst_request *request);
 void nst_handle_presets(nst_request *request);
 void nst_handle_health(nst_request *request);
 
@@ -19,6 +20,7 @@ void nst_handle_cancel(nst_request *request);
 void nst_handle_remove(nst_request *request);
 void nst_handle_result(nst_request *request);
 void nst_handle_preview(nst_request *request);
+void nst_handle_history(nst_request *request);
 void nst_handle_limits(nst_request *request);
 void nst_handle_ready(nst_request *request);
 void nst_handle_metrics(nst_request *request);

@@ -16,13 +16,18 @@ void nst_answer_job(nst_request *r, int status, const nst_job_view *view, const 
   if (tagged) nst_answer_tag(&r->answer);
 }
 
+static void answer_now(nst_request *r, const nst_job_view *view) {
+  nst_answer_job(r, 200, view, "no-cache", true);
+  nst_answer_revalidate(&r->answer, nst_request_header(r, MHD_HTTP_HEADER_IF_NONE_MATCH));
+}
+
 void nst_handle_get_job(nst_request *r) {
   nst_job_view view;
   nst_error err = NST_ERROR_INIT;
   nst_job_view_init(&view);
   if (nst_request_view_job(r, &view, &err) == NST_OK) {
-    nst_answer_job(r, 200, &view, "no-cache", true);
-    nst_answer_revalidate(&r->answer, nst_request_header(r, MHD_HTTP_HEADER_IF_NONE_MATCH));
+    answer_now(r, &view);
+    nst_wait_offer(r, &view, false, answer_now);
   } else {
     nst_request_fail(r, &err);
   }

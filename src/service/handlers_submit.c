@@ -113,6 +113,20 @@ static nst_status accept_job(nst_request *r, submission *s, nst_job_view *view, 
   return status;
 }
 
+/* Keeps what an answer made before tells of the request. */
+static void answer_accepted(nst_request *r, const nst_job_view *view) {
+  static const char *const kept[] = {"Idempotency-Replayed", "RateLimit-Policy", "RateLimit"};
+  nst_header headers[NST_ANSWER_HEADERS];
+  int count = r->answer.header_count;
+  memcpy(headers, r->answer.headers, (size_t)count * sizeof headers[0]);
+  nst_answer_job(r, 202, view, "no-store", true);
+  nst_answer_header(&r->answer, "Location", "/v1/jobs/%s", view->job.id);
+  for (int i = 0; i < count; i++)
+    for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++)
+      if (strcmp(headers[i].name, kept[k]) == 0)
+        nst_answer_header(&r->answer, kept[k], "%s", headers[i].value);
+}
+
 void nst_handle_submit(nst_request *r) {
   nst_job_view view;
   nst_error err = NST_ERROR_INIT;
@@ -120,9 +134,9 @@ void nst_handle_submit(nst_request *r) {
   nst_job_view_init(&view);
   nst_status status = accept_job(r, &s, &view, &err);
   if (status == NST_OK) {
-    nst_answer_job(r, 202, &view, "no-store", true);
+    answer_accepted(r, &view);
     memcpy(r->job_id, view.job.id, sizeof r->job_id); /* for the log */
-    nst_answer_header(&r->answer, "Location", "/v1/jobs/%s", view.job.id);
+    nst_wait_offer(r, &view, true, answer_accepted);
     if (s.repeated) nst_answer_header(&r->answer, "Idempotency-Replayed", "true");
   } else {
     nst_request_fail(r, &err);

@@ -7,6 +7,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Adds `item` (NULL: without memory) or frees it and returns false. */
 static bool add(cJSON *object, const char *name, cJSON *item) {
@@ -61,7 +62,7 @@ static cJSON *scale_to_json(const nst_job_progress *p) {
                          add_integer(json, "height", p->height));
 }
 
-static cJSON *progress_to_json(const nst_job_view *view) {
+cJSON *nst_job_progress_to_json(const nst_job_view *view) {
   if (!view->has_progress) return cJSON_CreateNull();
   const nst_job_progress *p = &view->progress;
   cJSON *json = cJSON_CreateObject();
@@ -90,8 +91,8 @@ static cJSON *error_to_json(const nst_job *job) {
 }
 
 static cJSON *links_to_json(const char *id) {
-  static const char *const names[] = {"self", "result", "preview", "cancel"};
-  static const char *const tails[] = {"", "/result", "/preview", "/cancel"};
+  static const char *const names[] = {"self", "result", "preview", "events", "history", "cancel"};
+  static const char *const tails[] = {"", "/result", "/preview", "/events", "/history", "/cancel"};
   cJSON *json = cJSON_CreateObject();
   bool complete = json != NULL;
   for (size_t i = 0; complete && i < sizeof names / sizeof names[0]; i++) {
@@ -110,12 +111,43 @@ cJSON *nst_job_to_json(const nst_job_view *view) {
       json && add_text(json, "id", job->id) && add_text(json, "state", nst_job_state_name(job->state)) &&
           add_time(json, "created_at", job->created_ms) && add_time(json, "started_at", job->started_ms) &&
           add_time(json, "finished_at", job->finished_ms) && add_time(json, "expires_at", job->expires_ms) &&
-          add(json, "queue", queue_to_json(view)) && add(json, "progress", progress_to_json(view)) &&
+          add(json, "queue", queue_to_json(view)) && add(json, "progress", nst_job_progress_to_json(view)) &&
           add(json, "options", cJSON_CreateRaw(job->options ? job->options : "{}")) &&
           add_integer(json, "priority", job->priority) &&
           add(json, "webhook", job->webhook ? cJSON_CreateString(job->webhook) : cJSON_CreateNull()) &&
           add(json, "output", output_to_json(&job->output)) && add(json, "error", error_to_json(job)) &&
           add_integer(json, "attempts", job->attempts) && add(json, "links", links_to_json(job->id)));
+}
+
+cJSON *nst_job_preview_to_json(const nst_job_view *view) {
+  char url[64];
+  cJSON *json = cJSON_CreateObject();
+  (void)snprintf(url, sizeof url, "/v1/jobs/%s/preview", view->job.id);
+  bool complete = json && add_text(json, "url", url) &&
+                  (view->preview_evaluation > 0 ? add_integer(json, "evaluation", view->preview_evaluation)
+                                                : add(json, "evaluation", cJSON_CreateNull()));
+  return whole(json, complete);
+}
+
+cJSON *nst_job_history_to_json(const nst_job_view *view, const nst_job_history *history) {
+  static const char *const names[] = {"loss", "content_loss", "style_loss"};
+  cJSON *json = cJSON_CreateObject();
+  double *values = calloc((size_t)history->count + 1, sizeof *values);
+  bool complete = json && values && add_text(json, "id", view->job.id) &&
+                  (view->has_progress ? add_integer(json, "evaluations", view->progress.evaluations)
+                                      : add(json, "evaluations", cJSON_CreateNull()));
+  for (int i = 0; complete && i < history->count; i++) values[i] = history->losses[i].evaluation;
+  if (complete) complete = add(json, "evaluation", cJSON_CreateDoubleArray(values, history->count));
+  for (int k = 0; complete && k < 3; k++) {
+    for (int i = 0; i < history->count; i++) {
+      const nst_job_loss *l = &history->losses[i];
+      values[i] = k == 0 ? l->loss : k == 1 ? l->content_loss : l->style_loss;
+    }
+    /* cJSON prints what is not finite as null. */
+    complete = add(json, names[k], cJSON_CreateDoubleArray(values, history->count));
+  }
+  free(values);
+  return whole(json, complete);
 }
 
 int nst_job_poll_seconds(const nst_job_view *view) {

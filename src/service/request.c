@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "problem.h"
 #include "quota.h"
+#include "stream.h"
 #include "work.h"
 
 #include "nst/clock.h"
@@ -273,7 +274,7 @@ static enum MHD_Result begin(nst_request *r, const char *method, const char *ver
 
 /* ---- Body ---- */
 
-static void drop_upload(nst_request *r) {
+void nst_request_drop_upload(nst_request *r) {
   nst_idempotency_release(r);
   nst_upload_destroy(r->upload);
   r->upload = NULL;
@@ -284,7 +285,7 @@ static void take_body(nst_request *r, const char *body, size_t size) {
   nst_status status = NST_OK;
   r->received += size;
   if (r->received > r->service->max_body) { /* chunked: nothing told so before */
-    drop_upload(r);
+    nst_request_drop_upload(r);
     (void)too_large(r, &err);
     if (r->answer.status == 0) nst_request_fail(r, &err);
     nst_deliver_past(r, r->service->options.request_timeout_seconds);
@@ -292,7 +293,7 @@ static void take_body(nst_request *r, const char *body, size_t size) {
   }
   if (r->upload && r->answer.status == 0) status = nst_upload_feed(r->upload, body, size, &err);
   if (status == NST_OK) return;
-  drop_upload(r);
+  nst_request_drop_upload(r);
   nst_request_fail(r, &err);
 }
 
@@ -310,7 +311,7 @@ static enum MHD_Result end_body(nst_request *r) {
   r->phase = NST_PHASE_WORK;
   r->connection->deadline_ns = 0;
   if (r->upload && r->answer.status == 0 && nst_upload_finish(r->upload, &err) != NST_OK) {
-    drop_upload(r);
+    nst_request_drop_upload(r);
     nst_request_fail(r, &err);
   }
   if (r->answer.status == 0 && r->asset) {
@@ -322,6 +323,7 @@ static enum MHD_Result end_body(nst_request *r) {
       return MHD_YES;
     }
     if (r->answer.status == 0) r->route->handler(r);
+    if (nst_wait_begin(r, false)) return MHD_YES;
   }
   return nst_deliver(r) ? MHD_YES : MHD_NO;
 }
@@ -339,7 +341,8 @@ enum MHD_Result nst_request_step(
     take_body(r, body, size);
     return MHD_YES;
   case NST_PHASE_WORK:
-    drop_upload(r);
+    if (r->gone) return MHD_NO;
+    nst_request_drop_upload(r);
     return nst_deliver(r) ? MHD_YES : MHD_NO;
   case NST_PHASE_ANSWERED:
     break;
@@ -349,8 +352,15 @@ enum MHD_Result nst_request_step(
 
 /* ---- End ---- */
 
+void nst_request_abandon(nst_request *r) {
+  if (!r->parked) return;
+  r->gone = true;
+  nst_wait_leave(r);
+  nst_watch_unpark(r);
+}
+
 void nst_request_too_slow(nst_request *r) {
-  drop_upload(r);
+  nst_request_drop_upload(r);
   if (r->answer.status == 0) nst_problem_http(&r->answer, 408, "the request did not arrive in time", r->id);
   r->connection->deadline_ns = INT64_MAX; /* it has passed */
   nst_deliver_past(r, NST_LINGER_SECONDS);
@@ -400,7 +410,9 @@ void nst_request_complete(nst_request *r, enum MHD_RequestTerminationCode how) {
   r->connection->deadline_ns =
       now + (int64_t)(o->idle_timeout_seconds + o->request_timeout_seconds) * 1000000000;
   r->connection->request = NULL;
-  drop_upload(r);
+  nst_wait_leave(r);
+  nst_stream_destroy(r->stream);
+  nst_request_drop_upload(r);
   nst_metrics_destroy(r->metrics);
   nst_answer_release(&r->answer);
   free(r);

@@ -15,6 +15,7 @@
 #include "router.h"
 #include "server.h"
 #include "upload.h"
+#include "wait.h"
 
 enum {
   NST_REQUEST_ID_SIZE = 65,
@@ -52,6 +53,11 @@ typedef struct nst_request {
 
   char key[NST_IDEMPOTENCY_KEY_MAX + 1]; /* Idempotency-Key; "" without one */
 
+  nst_wait wait;
+  struct nst_stream *stream; /* the answer, if it is one of events */
+  bool parked;               /* the connection is suspended until a job changes */
+  bool gone;                 /* the client went meanwhile */
+
   uv_work_t work;
   struct nst_request *next_waiting, *next_keyed;
 } nst_request;
@@ -70,6 +76,12 @@ void nst_request_complete(nst_request *request, enum MHD_RequestTerminationCode 
 
 /* Answers a request that did not arrive in time, past MHD. */
 void nst_request_too_slow(nst_request *request);
+
+/* Lets go of a request that waits for a job, and whose client is gone. */
+void nst_request_abandon(nst_request *request);
+
+/* Frees what was uploaded, and lets go of the request's key: it is clear whether the job was accepted. */
+void nst_request_drop_upload(nst_request *request);
 
 /* ---- For handlers ---- */
 

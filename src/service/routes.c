@@ -12,6 +12,8 @@ static const nst_route routes[] = {
     {NST_METHOD_POST, "/v1/jobs/{id}/cancel", none, NST_ROUTE_BLOCKING, nst_handle_cancel, false},
     {NST_METHOD_GET, "/v1/jobs/{id}/result", format, NST_ROUTE_BLOCKING, nst_handle_result, false},
     {NST_METHOD_GET, "/v1/jobs/{id}/preview", none, NST_ROUTE_BLOCKING, nst_handle_preview, false},
+    {NST_METHOD_GET, "/v1/jobs/{id}/events", none, NST_ROUTE_QUICK, nst_handle_events, false},
+    {NST_METHOD_GET, "/v1/jobs/{id}/history", none, NST_ROUTE_BLOCKING, nst_handle_history, false},
     {NST_METHOD_GET, "/v1/presets", none, NST_ROUTE_QUICK, nst_handle_presets, true},
     {NST_METHOD_GET, "/v1/limits", none, NST_ROUTE_BLOCKING, nst_handle_limits, true},
     {NST_METHOD_GET, "/healthz", none, NST_ROUTE_QUICK, nst_handle_health, true},

@@ -4,6 +4,8 @@
 #include "listen.h"
 #include "metrics.h"
 #include "request.h"
+#include "stream.h"
+#include "watch.h"
 #include "work.h"
 
 #include "nst/clock.h"
@@ -121,22 +123,11 @@ static void expire(nst_connection *c) {
 
 /* True when more is to be read of the client, but it has closed. MHD overlooks that when the end came
  * together with the last bytes: it waits for the descriptor to become readable once more, which has happened
- * already. */
+ * already. Of a connection that waits for a job it sees nothing at all. */
 static bool is_gone(const nst_connection *c) {
   char byte = 0;
-  if (c->request && c->request->phase > NST_PHASE_BODY) return false;
+  if (c->request && c->request->phase > NST_PHASE_BODY && !c->request->parked) return false;
   return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-static void on_sweep(uv_timer_t *timer) {
-  nst_service *service = timer->data;
-  int64_t now = nst_clock_mono_ns();
-  for (nst_connection *c = service->connections; c; c = c->next) {
-    if (is_gone(c))
-      (void)shutdown(c->fd, SHUT_RDWR);
-    else if (c->deadline_ns && now >= c->deadline_ns)
-      expire(c);
-  }
 }
 
 /* ---- The loop ---- */
@@ -181,6 +172,22 @@ void nst_server_run(nst_service *service) {
     (void)uv_timer_start(&service->timer, on_timer, wait, 0);
   else
     (void)uv_timer_stop(&service->timer);
+}
+
+static void on_sweep(uv_timer_t *timer) {
+  nst_service *service = timer->data;
+  int64_t now = nst_clock_mono_ns();
+  for (nst_connection *c = service->connections; c; c = c->next) {
+    if (is_gone(c)) {
+      (void)shutdown(c->fd, SHUT_RDWR);
+      if (c->request) nst_request_abandon(c->request);
+    } else if (c->deadline_ns && now >= c->deadline_ns) {
+      expire(c);
+    } else if (c->request && c->request->stream) {
+      nst_stream_beat(c->request->stream, now);
+    }
+  }
+  nst_server_run(service); /* some connections may go on */
 }
 
 static void start_timers(nst_service *service) {
@@ -258,7 +265,8 @@ static nst_status start(nst_service *service, nst_error *err) {
   if (status == NST_OK) status = nst_metrics_create(&nst_routes, &service->metrics, err);
   if (status != NST_OK) return status;
   start_timers(service);
-  status = open_endpoint(service, o->listen, "listen", false, err);
+  status = nst_watcher_start(service, err);
+  if (status == NST_OK) status = open_endpoint(service, o->listen, "listen", false, err);
   if (status == NST_OK && o->metrics_listen && o->metrics_listen[0])
     status = open_endpoint(service, o->metrics_listen, "metrics_listen", true, err);
   return status;
@@ -308,15 +316,19 @@ static void stop_listening(nst_service *service) {
   }
 }
 
-static void on_handle_closed(uv_handle_t *handle) {
-  nst_service *service = handle->data;
+void nst_server_handle_closed(nst_service *service) {
   if (--service->open_handles > 0 || !service->closed) return;
   service->closed(service->closed_context);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  nst_server_handle_closed(handle->data);
 }
 
 /* Ends the daemon and closes the handles. No work may be under way. */
 static void stop(nst_service *service) {
   service->stopped = true;
+  nst_watcher_stop(service);
   if (service->open_handles > 0) {
     uv_close((uv_handle_t *)&service->timer, on_handle_closed);
     uv_close((uv_handle_t *)&service->sweep, on_handle_closed);
@@ -349,6 +361,7 @@ void nst_service_close(nst_service *service, void (*closed)(void *context), void
   nst_service_drain(service);
   stop_listening(service);
   nst_work_refuse_waiting(service);
+  nst_watcher_close(service);
   (void)uv_timer_start(&service->sweep, on_closing, 0, CLOSING_MS);
 }
 
@@ -359,6 +372,7 @@ void nst_service_destroy(nst_service *service) {
     stop(service);
   }
   while (service->open_handles > 0) (void)uv_run(service->loop, UV_RUN_NOWAIT);
+  nst_watcher_destroy(service);
   nst_metrics_destroy(service->metrics);
   free(service->asset_etags);
   free(service);

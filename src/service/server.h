@@ -58,6 +58,7 @@ struct nst_service {
   nst_endpoint endpoints[NST_ENDPOINTS];
   int endpoint_count;
   uv_timer_t timer, sweep;
+  struct nst_watcher *watcher;
   nst_connection *connections;
   struct nst_metrics *metrics;
   nst_id_source request_ids;
@@ -77,5 +78,8 @@ struct nst_service {
 
 /* Lets MHD do what there is to do, and sees to it that it is called again in time. */
 void nst_server_run(nst_service *service);
+
+/* Counts a handle of the loop that is closed. */
+void nst_server_handle_closed(nst_service *service);
 
 #endif

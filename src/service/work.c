@@ -1,5 +1,7 @@
 #include "work.h"
 
+#include "watch.h"
+
 enum { DECODING_MAX = 2 }; /* of the pool's four threads */
 
 static void start_waiting(nst_service *service);
@@ -15,7 +17,7 @@ static void after(uv_work_t *work, int status) {
   (void)status; /* nothing cancels work */
   service->working--;
   if (r->route->kind == NST_ROUTE_UPLOAD) service->decoding--;
-  MHD_resume_connection(r->mhd);
+  if (!nst_wait_begin(r, true)) MHD_resume_connection(r->mhd);
   start_waiting(service);
   nst_server_run(service);
 }

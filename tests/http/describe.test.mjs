@@ -102,7 +102,8 @@ for (const path of ['/v2/jobs', '/v1', '/v1/jobs/', '/v1/jobs/x', '/v1/jobs/../l
 
 test('unknown jobs are 404 everywhere', async () => {
   const job = '/v1/jobs/aaaaaaaaaaaaaaaaaaaaaaaaaa';
-  for (const [method, path] of [['GET', ''], ['DELETE', ''], ['POST', '/cancel'], ['GET', '/result'], ['GET', '/preview']])
+  for (const [method, path] of [['GET', ''], ['DELETE', ''], ['POST', '/cancel'], ['GET', '/result'], ['GET', '/preview'],
+    ['GET', '/events'], ['GET', '/history']])
     assert.equal((await server.request(method, job + path)).status, 404, method + path);
 });
 

@@ -10,7 +10,7 @@ test('an expired job is 410, and not listed', async () => {
   assert.equal(Date.parse(expires_at) - Date.parse(finished_at), 2000);
   await until(async () => (await server.get(links.self)).status === 410, 'the job to expire', 200);
   assert.ok(Date.now() >= Date.parse(expires_at));
-  for (const path of [links.result, links.preview]) assert.equal((await server.get(path)).status, 410, path);
+  for (const path of [links.result, links.preview, links.events, links.history]) assert.equal((await server.get(path)).status, 410, path);
   assert.equal((await server.request('POST', links.cancel)).status, 410);
   assert.deepEqual((await server.get('/v1/jobs')).json().jobs, []);
   await server.stop();

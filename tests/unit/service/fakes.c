@@ -3,6 +3,7 @@
 #include "nst/id.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,77 @@ static nst_job_view *find(nst_jobs *jobs, const char *id) {
   for (int i = 0; i < jobs->count; i++)
     if (strcmp(jobs->rows[i].job.id, id) == 0) return &jobs->rows[i];
   return NULL;
+}
+
+/* Called with the mutex locked, which it unlocks: the listener may ask at once. */
+static void notify(nst_jobs *jobs, const char *id) {
+  nst_jobs_listener listener = jobs->listener;
+  void *context = jobs->listener_context;
+  (void)pthread_mutex_unlock(&jobs->mutex);
+  if (listener) listener(context, id);
+}
+
+void fake_jobs_set_state(nst_jobs *jobs, const char *id, nst_job_state state) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  nst_job_view *view = find(jobs, id);
+  view->job.state = state;
+  view->queue_position = state == NST_JOB_QUEUED;
+  if (nst_job_state_is_final(state)) view->has_progress = false;
+  notify(jobs, id);
+}
+
+void fake_jobs_set_progress(nst_jobs *jobs, const char *id, int evaluation) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  nst_job_view *view = find(jobs, id);
+  view->job.state = NST_JOB_RUNNING;
+  view->queue_position = 0;
+  view->has_progress = true;
+  view->progress = (nst_job_progress){.fraction = evaluation / 1000.0,
+      .evaluation = evaluation,
+      .evaluations = 1000,
+      .scale_count = 1,
+      .width = 64,
+      .height = 48,
+      .loss = 1.5,
+      .eta_seconds = 1};
+  notify(jobs, id);
+}
+
+void fake_jobs_set_preview(nst_jobs *jobs, const char *id, int evaluation) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  nst_job_view *view = find(jobs, id);
+  view->has_preview = true;
+  view->preview_evaluation = evaluation;
+  notify(jobs, id);
+}
+
+void fake_jobs_notify_all(nst_jobs *jobs) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  notify(jobs, NULL);
+}
+
+int fake_jobs_looks(nst_jobs *jobs) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  int looks = jobs->looks;
+  (void)pthread_mutex_unlock(&jobs->mutex);
+  return looks;
+}
+
+void fake_jobs_id(nst_jobs *jobs, int index, char id[NST_ID_SIZE]) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  assert(index < jobs->count);
+  memcpy(id, jobs->rows[index].job.id, NST_ID_SIZE);
+  (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
+void fake_jobs_set_options_size(nst_jobs *jobs, const char *id, int size) {
+  char *options = malloc((size_t)size + 16);
+  assert(options);
+  (void)sprintf(options, "{\"size\":%*d}", size, 64);
+  (void)pthread_mutex_lock(&jobs->mutex);
+  free(find(jobs, id)->job.options);
+  find(jobs, id)->job.options = options;
+  (void)pthread_mutex_unlock(&jobs->mutex);
 }
 
 static void copy(const nst_job_view *from, nst_job_view *to) {
@@ -160,6 +232,7 @@ nst_status nst_jobs_submit(
 
 nst_status nst_jobs_get(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err) {
   nst_status status = enter(jobs, id, err);
+  jobs->looks++;
   nst_job_view *view = status == NST_OK ? find(jobs, id) : NULL;
   if (view) copy(view, out);
   if (view && jobs->expired[view - jobs->rows]) status = nst_fail(err, NST_GONE, "the job has expired");
@@ -206,6 +279,33 @@ nst_status nst_jobs_read_preview(nst_jobs *jobs, const char *id, nst_buf *out, n
   return leave(jobs, status);
 }
 
+void nst_jobs_listen(nst_jobs *jobs, nst_jobs_listener listener, void *context) {
+  (void)pthread_mutex_lock(&jobs->mutex);
+  jobs->listener = listener;
+  jobs->listener_context = context;
+  (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
+void nst_job_history_init(nst_job_history *history) {
+  *history = (nst_job_history){NULL, 0};
+}
+
+void nst_job_history_release(nst_job_history *history) {
+  free(history->losses);
+  nst_job_history_init(history);
+}
+
+nst_status nst_jobs_history(nst_jobs *jobs, const char *id, nst_job_history *out, nst_error *err) {
+  nst_status status = enter(jobs, id, err);
+  if (status == NST_OK) {
+    out->count = jobs->losses;
+    out->losses = calloc((size_t)out->count + 1, sizeof *out->losses);
+    for (int i = 0; i < out->count; i++)
+      out->losses[i] = (nst_job_loss){i + 1, i == 1 ? INFINITY : 100.5 / (i + 1), 1, 2};
+  }
+  return leave(jobs, status);
+}
+
 nst_status nst_jobs_cancel(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err) {
   nst_status status = enter(jobs, id, err);
   nst_job_view *view = status == NST_OK ? find(jobs, id) : NULL;
@@ -214,13 +314,15 @@ nst_status nst_jobs_cancel(nst_jobs *jobs, const char *id, nst_job_view *out, ns
   else if (view)
     view->job.state = NST_JOB_CANCELED;
   if (view) copy(view, out);
-  return leave(jobs, status);
+  notify(jobs, id);
+  return status;
 }
 
 nst_status nst_jobs_remove(nst_jobs *jobs, const char *id, nst_error *err) {
   nst_status status = enter(jobs, id, err);
   if (status == NST_OK) memset(find(jobs, id)->job.id, 0, NST_ID_SIZE);
-  return leave(jobs, status);
+  notify(jobs, id);
+  return status;
 }
 
 nst_status nst_jobs_get_stats(nst_jobs *jobs, nst_jobs_stats *out, nst_error *err) {

@@ -29,6 +29,10 @@ struct nst_jobs {
   int result_size;       /* bytes of every result, each its own offset modulo 251 */
   size_t draft_bytes[8]; /* sizes of the pictures of the last draft: content, styles */
   int draft_pictures;
+  int looks;  /* calls of nst_jobs_get */
+  int losses; /* in every history */
+  nst_jobs_listener listener;
+  void *listener_context;
   nst_jobs_metrics metrics; /* what is told; no buckets unless a test sets them up */
 };
 
@@ -51,6 +55,19 @@ void fake_jobs_add(nst_jobs *jobs, nst_job_state state, char id[NST_ID_SIZE]);
 void fake_jobs_add_for(nst_jobs *jobs, const char *tenant, nst_job_state state, char id[NST_ID_SIZE]);
 /* Makes all jobs there are expired ones. */
 void fake_jobs_expire(nst_jobs *jobs);
+
+/* Changes a job and tells whoever listens. */
+void fake_jobs_set_state(nst_jobs *jobs, const char *id, nst_job_state state);
+/* `evaluation` of 1000; it becomes running. */
+void fake_jobs_set_progress(nst_jobs *jobs, const char *id, int evaluation);
+void fake_jobs_set_preview(nst_jobs *jobs, const char *id, int evaluation);
+/* Tells whoever listens that any job may have changed. */
+void fake_jobs_notify_all(nst_jobs *jobs);
+int fake_jobs_looks(nst_jobs *jobs);
+/* The id of a job, counted from 0. */
+void fake_jobs_id(nst_jobs *jobs, int index, char id[NST_ID_SIZE]);
+/* Makes its options so large. */
+void fake_jobs_set_options_size(nst_jobs *jobs, const char *id, int size);
 
 void fake_decoder_init(nst_decoder *decoder);
 void fake_decoder_release(nst_decoder *decoder);

@@ -96,6 +96,8 @@ nst_service_options test_options(void) {
       .max_connections_per_ip = 16,
       .idle_timeout_seconds = 30,
       .request_timeout_seconds = 30,
+      .max_wait_seconds = 60,
+      .heartbeat_seconds = 15,
       .assets = assets,
       .asset_count = 2,
       .version = "test"};

@@ -370,27 +370,31 @@ static void a_service_whose_loop_never_ran(void **state) {
   nst_service_options options = test_options();
   const nst_service_hooks none = {0};
   nst_service *service = NULL;
+  nst_jobs jobs;
   uv_loop_t loop;
+  fake_jobs_init(&jobs);
   assert_int_equal(nst_crypto_init(NULL), NST_OK);
   assert_int_equal(uv_loop_init(&loop), 0);
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     options.listen = wrong[i];
     assert_int_equal(
-        nst_service_create(&options, &none, NULL, NULL, NULL, &loop, &service, NULL), NST_INVALID);
+        nst_service_create(&options, &none, &jobs, NULL, NULL, &loop, &service, NULL), NST_INVALID);
   }
   char taken[32];
   options.listen = "[::1]:0";
-  if (nst_service_create(&options, &none, NULL, NULL, NULL, &loop, &service, NULL) == NST_OK)
+  if (nst_service_create(&options, &none, &jobs, NULL, NULL, &loop, &service, NULL) == NST_OK)
     nst_service_destroy(service); /* machines without IPv6 refuse with NST_IO or NST_INVALID */
   options.listen = "127.0.0.1:0";
-  assert_int_equal(nst_service_create(&options, &none, NULL, NULL, NULL, &loop, &service, NULL), NST_OK);
+  assert_int_equal(nst_service_create(&options, &none, &jobs, NULL, NULL, &loop, &service, NULL), NST_OK);
   (void)snprintf(taken, sizeof taken, "127.0.0.1:%d", nst_service_port(service));
   options.listen = taken;
   nst_service *second = NULL;
-  assert_int_equal(nst_service_create(&options, &none, NULL, NULL, NULL, &loop, &second, NULL), NST_IO);
+  assert_int_equal(nst_service_create(&options, &none, &jobs, NULL, NULL, &loop, &second, NULL), NST_IO);
   nst_service_destroy(service);
   nst_service_destroy(NULL);
   assert_int_equal(uv_loop_close(&loop), 0);
+  assert_null(jobs.listener);
+  fake_jobs_release(&jobs);
 }
 
 int main(void) {
