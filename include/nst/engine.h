@@ -10,6 +10,7 @@
 #ifndef NST_ENGINE_H
 #define NST_ENGINE_H
 
+#include "nst/buf.h"
 #include "nst/picture.h"
 #include "nst/status.h"
 
@@ -211,9 +212,11 @@ typedef enum nst_optimizer { NST_OPTIMIZER_LBFGS, NST_OPTIMIZER_ADAM } nst_optim
 typedef struct nst_stylize_options {
   nst_objective_options objective;
   nst_optimizer optimizer;
-  int iterations;       /* loss evaluations, at least 1; the reference: 500 */
-  double learning_rate; /* greater than 0; the reference: 1 with L-BFGS */
-  int history;          /* L-BFGS only, at least 1; the reference: 100 */
+  int iterations;         /* loss evaluations, at least 1; the reference: 500 */
+  double learning_rate;   /* greater than 0; the reference: 1 with L-BFGS */
+  int history;            /* L-BFGS only, at least 1; the reference: 100 */
+  const void *checkpoint; /* of nst_stylize_checkpoint, to go on from; NULL: from the begin */
+  size_t checkpoint_size;
 } nst_stylize_options;
 
 typedef struct nst_stylize_state nst_stylize_state;
@@ -221,10 +224,11 @@ typedef struct nst_stylize_state nst_stylize_state;
 /* What the callback sees after each evaluation. */
 typedef struct nst_progress {
   int evaluation, evaluations; /* 1-based count of this one, and how many there will be */
-  int width, height;           /* of the image being optimised */
-  double seconds;              /* since the start, targets included */
-  const nst_losses *losses;    /* of this evaluation */
-  nst_stylize_state *state;    /* for nst_stylize_snapshot; valid during the callback only */
+  int resumed;       /* evaluations that came with the checkpoint; the first one of this run is the next */
+  int width, height; /* of the image being optimised */
+  double seconds;    /* since the start, targets included */
+  const nst_losses *losses; /* of this evaluation */
+  nst_stylize_state *state; /* for nst_stylize_snapshot; valid during the callback only */
 } nst_progress;
 
 /* Called on the calling thread after each evaluation; return false to stop. */
@@ -247,10 +251,18 @@ void nst_stylize_report_release(nst_stylize_report *report);
 /* Repaints `content` in the style of `styles`, starting at the content. `out` receives the evaluated image of
  * least loss, clamped and rounded to 8 bits, in the content's size. `callback` may be NULL; `report` may be
  * NULL and is filled even when the run is stopped early. NST_OK; NST_CANCELED when the callback stopped it,
- * `out` then holds the best so far; NST_INVALID; NST_NO_MEMORY. */
+ * `out` then holds the best so far; NST_INVALID; NST_CORRUPT (the checkpoint is damaged, or of other
+ * pictures, options or weights; nothing has been computed); NST_NO_MEMORY. */
 nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_picture *content,
     const nst_picture *styles, size_t style_count, const nst_stylize_options *options,
     nst_progress_fn callback, void *context, nst_picture *out, nst_stylize_report *report, nst_error *err);
+
+/* Inside the callback: appends all that is needed to go on from this evaluation, which is then made once
+ * more. A run that goes on makes the same evaluations to the bit as one that was never interrupted, always
+ * with Adam, and with L-BFGS where its history fits: `max_bytes` bounds the optimiser's vectors, the pictures
+ * come on top (15 bytes a pixel). Else it goes on with the newest curvature pairs. NST_NO_MEMORY. */
+nst_status nst_stylize_checkpoint(
+    const nst_stylize_state *state, size_t max_bytes, nst_buf *out, nst_error *err);
 
 /* Inside the callback: the image of least loss so far, as a picture. Allocates `out`. NST_NO_MEMORY. */
 nst_status nst_stylize_snapshot(const nst_stylize_state *state, nst_picture *out, nst_error *err);

@@ -1,7 +1,5 @@
 #include "memory.h"
-#include "vector.h"
-
-#include "nst/engine.h"
+#include "optimizer_state.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,5 +86,27 @@ nst_status nst_adam_step(nst_adam *adam, float *x, nst_function function, void *
       .step = (float)(o->learning_rate / (1.0 - pow(o->beta1, t))),
       .correction = (float)sqrt(1.0 - pow(o->beta2, t))};
   (void)nst_vector_pass(&adam->vector, update_run, &u);
+  return NST_OK;
+}
+
+/* ---- As bytes: the number of steps, the mean, the square */
+
+nst_status nst_adam_save(const nst_adam *adam, nst_buf *out, nst_error *err) {
+  size_t vector = adam->vector.n * sizeof(float);
+  nst_status status = nst_buf_append(out, &adam->steps, sizeof adam->steps, err);
+  if (status == NST_OK) status = nst_buf_append(out, adam->mean, vector, err);
+  return status == NST_OK ? nst_buf_append(out, adam->square, vector, err) : status;
+}
+
+nst_status nst_adam_load(nst_adam *adam, const void *data, size_t size, nst_error *err) {
+  size_t vector = adam->vector.n * sizeof(float);
+  const char *at = data;
+  if (size != sizeof adam->steps + 2 * vector)
+    return nst_fail(err, NST_CORRUPT, "the checkpoint's optimiser is not this one");
+  memcpy(&adam->steps, at, sizeof adam->steps);
+  memcpy(adam->mean, at + sizeof adam->steps, vector);
+  memcpy(adam->square, at + sizeof adam->steps + vector, vector);
+  if (adam->steps < 0 || adam->steps > INT32_MAX)
+    return nst_fail(err, NST_CORRUPT, "the checkpoint's optimiser has made no such number of steps");
   return NST_OK;
 }

@@ -7,4 +7,7 @@
 /* The value of the binary16 with these bits; exact, including subnormals, infinities and NaN. */
 float nst_float16_to_float(uint16_t bits);
 
+/* The nearest binary16, of two the even one; infinity beyond the largest, NaN stays NaN. */
+uint16_t nst_float16_from_float(float value);
+
 #endif

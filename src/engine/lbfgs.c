@@ -5,35 +5,12 @@
  * precision, all vectors are float32.
  */
 #include "memory.h"
-#include "vector.h"
-
-#include "nst/engine.h"
+#include "optimizer_state.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { LANES = NST_VECTOR_LANES, MOST = 1000000 /* pairs, iterations: keeps sums of them inside an int */ };
-
-static const double least_curvature = 1e-10; /* pairs with y.s at most this are not kept */
-
-typedef struct pair {
-  float *s, *y;      /* [n] a step and the change of the gradient along it; NULL until needed */
-  double inverse_ys; /* 1 / y.s */
-} pair;
-
-struct nst_lbfgs {
-  nst_lbfgs_options options;
-  nst_vector vector;
-  float *gradient;  /* [n] of the last evaluation */
-  float *previous;  /* [n] the gradient where the last iteration began */
-  float *direction; /* [n] of the last iteration */
-  double length;    /* of its step, in units of the direction */
-  bool begun;       /* there was an iteration */
-  pair *pairs;      /* [history] a ring */
-  double *alpha;    /* [history] */
-  int oldest, count;
-  double scale; /* of the initial inverse Hessian: y.s / y.y of the newest pair */
-};
 
 static bool is_usable(size_t n, const nst_lbfgs_options *o) {
   return n > 0 && o->history >= 1 && o->history <= MOST && o->max_iterations >= 1 &&
@@ -81,11 +58,6 @@ void nst_lbfgs_destroy(nst_lbfgs *lbfgs) {
   free(lbfgs->direction);
   nst_vector_release(&lbfgs->vector);
   free(lbfgs);
-}
-
-/* The i-th oldest of the kept pairs; i = count is the place for the next one. */
-static pair *pair_at(const nst_lbfgs *l, int i) {
-  return &l->pairs[(l->oldest + i) % l->options.history];
 }
 
 static void swap(float **a, float **b) {
@@ -179,13 +151,13 @@ static void measure_run(void *context, size_t from, size_t to, nst_vector_sums *
 /* Makes a pair of the last step, and keeps it where the curvature is positive enough. The buffers of the
  * previous gradient and of the direction become the pair: both are done with. */
 static nst_status update_history(nst_lbfgs *l, nst_error *err) {
-  pair *p = pair_at(l, l->count); /* the oldest, when the ring is full */
+  nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, l->count); /* the oldest, when the ring is full */
   if (!p->s) p->s = nst_floats_allocate(l->vector.n);
   if (!p->y) p->y = nst_floats_allocate(l->vector.n);
   if (!p->s || !p->y) return nst_fail_memory(err, "the history of L-BFGS");
   trial t = {l->gradient, l->previous, l->direction, (float)l->length};
   nst_vector_sums sums = nst_vector_pass(&l->vector, trial_run, &t);
-  if (!(sums.first > least_curvature)) return NST_OK;
+  if (!(sums.first > NST_LEAST_CURVATURE)) return NST_OK;
   swap(&l->previous, &p->y);
   swap(&l->direction, &p->s);
   p->inverse_ys = 1.0 / sums.first;
@@ -218,19 +190,19 @@ static double add(const nst_lbfgs *l, double factor, const float *added, double 
 static double find_direction(nst_lbfgs *l) {
   int m = l->count;
   if (m == 0) return start(l, -l->scale, l->gradient);
-  double product = start(l, -1.0, pair_at(l, m - 1)->s);
+  double product = start(l, -1.0, nst_lbfgs_pair_at(l, m - 1)->s);
   for (int i = m - 1; i >= 0; i--) {
-    const pair *p = pair_at(l, i);
+    const nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, i);
     l->alpha[i] = product * p->inverse_ys;
     if (i > 0)
-      product = add(l, -l->alpha[i], p->y, 1.0, pair_at(l, i - 1)->s);
+      product = add(l, -l->alpha[i], p->y, 1.0, nst_lbfgs_pair_at(l, i - 1)->s);
     else
       product = add(l, -l->alpha[i], p->y, l->scale, p->y);
   }
   for (int i = 0; i < m; i++) {
-    const pair *p = pair_at(l, i);
+    const nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, i);
     double beta = product * p->inverse_ys;
-    product = add(l, l->alpha[i] - beta, p->s, 1.0, i + 1 < m ? pair_at(l, i + 1)->y : l->gradient);
+    product = add(l, l->alpha[i] - beta, p->s, 1.0, i + 1 < m ? nst_lbfgs_pair_at(l, i + 1)->y : l->gradient);
   }
   return product;
 }
@@ -240,14 +212,14 @@ static double find_direction(nst_lbfgs *l) {
  * an unknown otherwise. */
 static nst_status iterate(
     nst_lbfgs *l, float *x, double gradient_sum, bool *ended, float *largest, nst_error *err) {
-  if (l->begun) {
+  if (l->moved) {
     nst_status status = update_history(l, err);
     if (status != NST_OK) return status;
   }
   double slope = find_direction(l);
   l->length = l->options.learning_rate;
   if (!l->begun) l->length *= fmin(1.0, 1.0 / gradient_sum);
-  l->begun = true;
+  l->begun = l->moved = true;
   swap(&l->previous, &l->gradient); /* the next evaluation overwrites the older one */
   *ended = slope > -l->options.tolerance_change;
   if (*ended) return NST_OK;
@@ -264,25 +236,31 @@ static nst_status evaluate(nst_lbfgs *l, const float *x, nst_function function, 
   return NST_OK;
 }
 
-nst_status nst_lbfgs_step(nst_lbfgs *l, float *x, nst_function function, void *context, nst_error *err) {
+/* Whether the step ends with the evaluation that was just made. */
+static bool is_converged(const nst_lbfgs *l, double before, float largest_gradient) {
   const nst_lbfgs_options *o = &l->options;
-  int most_evaluations = o->max_iterations * 5 / 4, evaluations = 1;
-  nst_vector_sums size = {0};
-  double loss = 0.0;
-  nst_status status = evaluate(l, x, function, context, &loss, &size, err);
-  if (status != NST_OK || size.largest <= (float)o->tolerance_gradient) return status;
-  for (int i = 1; i <= o->max_iterations; i++) {
+  if (largest_gradient <= (float)o->tolerance_gradient) return true;
+  return l->at.iterations > 0 &&
+         (l->at.evaluations >= o->max_iterations * 5 / 4 || l->at.largest <= (float)o->tolerance_change ||
+             fabs(l->at.loss - before) < o->tolerance_change);
+}
+
+nst_status nst_lbfgs_step(nst_lbfgs *l, float *x, nst_function function, void *context, nst_error *err) {
+  nst_status status = NST_OK;
+  /* Where it is stands in the object, so that it can be saved while `function` is called. */
+  while (l->at.iterations < l->options.max_iterations) {
     bool ended = false;
-    float largest = 0.0F;
-    status = iterate(l, x, size.first, &ended, &largest, err);
-    /* The x of the last iteration is left to be evaluated by the next step. */
-    if (status != NST_OK || ended || i == o->max_iterations) return status;
-    double before = loss;
+    double before = l->at.loss, loss = 0.0;
+    nst_vector_sums size = {0};
     status = evaluate(l, x, function, context, &loss, &size, err);
-    if (status != NST_OK || ++evaluations >= most_evaluations) return status;
-    if (size.largest <= (float)o->tolerance_gradient || largest <= (float)o->tolerance_change ||
-        fabs(loss - before) < o->tolerance_change)
-      return NST_OK;
+    l->at.loss = loss;
+    l->at.evaluations++;
+    if (status != NST_OK || is_converged(l, before, size.largest)) break;
+    status = iterate(l, x, size.first, &ended, &l->at.largest, err);
+    l->at.iterations++;
+    /* The x of the last iteration is left to be evaluated by the next step. */
+    if (status != NST_OK || ended) break;
   }
-  return NST_OK;
+  l->at = (nst_lbfgs_position){0};
+  return status;
 }

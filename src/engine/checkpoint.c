@@ -1,0 +1,166 @@
+/* Layout: header; losses; x; the best picture, padded; the optimiser; SHA-256 in hexadecimal of all before
+ * it. Numbers are the processor's own: a checkpoint of another kind of machine has another magic number, and
+ * is not gone on with. */
+#include "checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { VERSION = 1, DIGITS = NST_SHA256_SIZE - 1, LAYERS = NST_MAX_LOSSES };
+
+static const uint32_t magic = 0x6e737463; /* "nstc" */
+
+typedef struct header {
+  uint32_t magic, version;
+  char identity[DIGITS];
+  int32_t evaluation, width, height, layers;
+  double best_loss;
+  double total, content, style; /* of the first evaluation */
+  double layer[LAYERS];
+  uint8_t is_style[LAYERS];
+  uint64_t optimizer_bytes;
+} header;
+
+_Static_assert(sizeof(header) % 8 == 0, "what follows is aligned");
+
+/* ---- Identity */
+
+/* Every member is 8 bytes, so there is no padding that could differ. */
+typedef struct job_parts {
+  char weights[64];
+  char content[64];
+  double content_weight, style_weight, learning_rate;
+  int64_t pooling, exact, optimizer, history, width, height, styles;
+} job_parts;
+
+void nst_job_identity(const nst_weights *weights, const nst_picture *content, const nst_picture *styles,
+    size_t style_count, const nst_stylize_options *options, char out[NST_SHA256_SIZE]) {
+  char digest[NST_SHA256_SIZE];
+  const nst_objective_options *o = &options->objective;
+  job_parts id = {.content_weight = o->content_weight,
+      .style_weight = o->style_weight,
+      .learning_rate = options->learning_rate,
+      .pooling = o->pooling,
+      .exact = o->exact,
+      .optimizer = options->optimizer,
+      .history = options->history,
+      .width = content->width,
+      .height = content->height,
+      .styles = (int64_t)style_count};
+  memcpy(id.weights, nst_weights_get_info(weights)->sha256, sizeof id.weights);
+  nst_sha256_hex(content->rgb, nst_picture_bytes(content), digest);
+  memcpy(id.content, digest, sizeof id.content);
+  nst_sha256_hex(&id, sizeof id, out);
+  for (size_t i = 0; i < style_count; i++) { /* each is added to the digest so far */
+    char chain[2 * DIGITS + 32];
+    nst_sha256_hex(styles[i].rgb, nst_picture_bytes(&styles[i]), digest);
+    int n = snprintf(chain, sizeof chain, "%s%s%dx%d", out, digest, styles[i].width, styles[i].height);
+    nst_sha256_hex(chain, (size_t)n, out);
+  }
+}
+
+/* ---- Writing */
+
+static size_t padded(size_t bytes) {
+  return (bytes + 7) / 8 * 8;
+}
+
+static nst_status append_padded(nst_buf *out, const void *data, size_t size, nst_error *err) {
+  static const char zeros[8] = {0};
+  nst_status status = size > 0 ? nst_buf_append(out, data, size, err) : NST_OK;
+  return status == NST_OK ? nst_buf_append(out, zeros, padded(size) - size, err) : status;
+}
+
+static header make_header(const nst_checkpoint *c, const char *identity) {
+  header h = {.magic = magic,
+      .version = VERSION,
+      .evaluation = c->evaluation,
+      .width = c->width,
+      .height = c->height,
+      .layers = c->first.count,
+      .best_loss = c->best_loss,
+      .total = c->first.total,
+      .content = c->first.content,
+      .style = c->first.style,
+      .optimizer_bytes = c->optimizer.size};
+  memcpy(h.identity, identity, DIGITS);
+  for (int i = 0; i < c->first.count; i++) {
+    h.layer[i] = c->first.layers[i].loss;
+    h.is_style[i] = c->first.layers[i].is_style;
+  }
+  return h;
+}
+
+nst_status nst_checkpoint_write(const nst_checkpoint *c, const char *identity, nst_buf *out, nst_error *err) {
+  size_t pixels = (size_t)c->width * (size_t)c->height, begin = out->size;
+  const header h = make_header(c, identity);
+  char digest[NST_SHA256_SIZE];
+  nst_status status = nst_buf_append(out, &h, sizeof h, err);
+  if (status == NST_OK)
+    status = append_padded(out, c->losses, (size_t)(c->evaluation - 1) * sizeof *c->losses, err);
+  if (status == NST_OK) status = append_padded(out, c->x, pixels * 3 * sizeof *c->x, err);
+  if (status == NST_OK) status = append_padded(out, c->best, pixels * 3, err);
+  if (status == NST_OK) status = append_padded(out, c->optimizer.data, c->optimizer.size, err);
+  if (status != NST_OK) return status;
+  nst_sha256_hex(out->data + begin, out->size - begin, digest);
+  return nst_buf_append(out, digest, DIGITS, err);
+}
+
+/* ---- Reading */
+
+static nst_status refuse(nst_error *err, const char *why) {
+  return nst_fail(err, NST_CORRUPT, "the checkpoint cannot be used: %s", why);
+}
+
+static nst_status check_header(const header *h, size_t size, const char *identity, nst_error *err) {
+  const int most_side = 1 << 15, most_evaluations = 1 << 24;
+  if (h->magic != magic || h->version != VERSION) return refuse(err, "it is of another version");
+  if (memcmp(h->identity, identity, DIGITS) != 0)
+    return refuse(err, "it is of other pictures, options or weights");
+  if (h->evaluation < 1 || h->evaluation > most_evaluations || h->width < 1 || h->width > most_side ||
+      h->height < 1 || h->height > most_side || h->layers < 0 || h->layers > LAYERS ||
+      h->optimizer_bytes > size || isnan(h->best_loss))
+    return refuse(err, "its numbers are out of bounds");
+  size_t values = (size_t)h->width * (size_t)h->height * 3;
+  size_t whole = sizeof *h + (size_t)(h->evaluation - 1) * sizeof(double) + padded(values * sizeof(float)) +
+                 padded(values) + padded((size_t)h->optimizer_bytes) + DIGITS;
+  return whole == size ? NST_OK : refuse(err, "its parts do not add up to its size");
+}
+
+static nst_losses first_losses(const header *h) {
+  nst_losses first = {.total = h->total, .content = h->content, .style = h->style, .count = h->layers};
+  for (int i = 0; i < h->layers; i++)
+    first.layers[i] = (nst_layer_loss){"", h->is_style[i] != 0, h->layer[i]};
+  return first;
+}
+
+nst_status nst_checkpoint_read(
+    const void *data, size_t size, const char *identity, nst_checkpoint *out, nst_error *err) {
+  header h;
+  char digest[NST_SHA256_SIZE];
+  const char *at = data;
+  *out = (nst_checkpoint){0};
+  if (size < sizeof h + DIGITS) return refuse(err, "it is cut short");
+  memcpy(&h, at, sizeof h);
+  nst_status status = check_header(&h, size, identity, err);
+  if (status != NST_OK) return status;
+  nst_sha256_hex(data, size - DIGITS, digest);
+  if (memcmp(digest, at + size - DIGITS, DIGITS) != 0) return refuse(err, "it is damaged");
+
+  size_t values = (size_t)h.width * (size_t)h.height * 3;
+  out->evaluation = h.evaluation;
+  out->width = h.width;
+  out->height = h.height;
+  out->best_loss = h.best_loss;
+  out->first = first_losses(&h);
+  at += sizeof h;
+  out->losses = (const double *)(const void *)at;
+  at += (size_t)(h.evaluation - 1) * sizeof(double);
+  out->x = (const float *)(const void *)at;
+  at += padded(values * sizeof(float));
+  out->best = (const uint8_t *)at;
+  at += padded(values);
+  out->optimizer = (nst_saved_bytes){at, (size_t)h.optimizer_bytes};
+  return NST_OK;
+}

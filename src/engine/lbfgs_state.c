@@ -1,0 +1,165 @@
+/* L-BFGS as bytes. Its curvature pairs are most of it; where there is no room for all of them the newest are
+ * kept, in half the bits: what they tell is rough anyway, and how few suffice is shown by the tests. */
+#include "float16.h"
+#include "memory.h"
+#include "optimizer_state.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct header {
+  uint64_t n;
+  int32_t iterations, evaluations; /* of the position */
+  double loss;
+  float largest;
+  uint8_t begun, moved; /* moved: the vectors previous and direction follow */
+  uint8_t whole;        /* the pairs are float32, each s, y; else float16 with a factor before each vector */
+  uint8_t unused;
+  double length, scale;
+  int32_t count; /* pairs, the oldest first */
+  int32_t padding;
+} header;
+
+/* ---- Saving */
+
+static nst_status append_half(const float *v, size_t n, nst_buf *out, nst_error *err) {
+  enum { PIECE = 4096 };
+  uint16_t piece[PIECE];
+  float largest = 0.0F;
+  for (size_t i = 0; i < n; i++) largest = nst_vector_larger(largest, fabsf(v[i]));
+  /* The largest becomes 2^15, so that the least that counts is far above the subnormal numbers. */
+  float factor = largest > 0.0F && isfinite(largest) ? largest / 32768.0F : 1.0F;
+  nst_status status = nst_buf_append(out, &factor, sizeof factor, err);
+  for (size_t i = 0; status == NST_OK && i < n; i += PIECE) {
+    size_t count = n - i < PIECE ? n - i : PIECE;
+    for (size_t k = 0; k < count; k++) piece[k] = nst_float16_from_float(v[i + k] / factor);
+    status = nst_buf_append(out, piece, count * sizeof piece[0], err);
+  }
+  return status;
+}
+
+static nst_status append_pairs(const nst_lbfgs *l, const header *h, nst_buf *out, nst_error *err) {
+  size_t n = l->vector.n;
+  nst_status status = NST_OK;
+  for (int i = l->count - h->count; status == NST_OK && i < l->count; i++) {
+    const nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, i);
+    const float *vectors[] = {p->s, p->y};
+    for (int v = 0; status == NST_OK && v < 2; v++)
+      status = h->whole ? nst_buf_append(out, vectors[v], n * sizeof(float), err)
+                        : append_half(vectors[v], n, out, err);
+  }
+  return status;
+}
+
+nst_status nst_lbfgs_save(const nst_lbfgs *l, size_t max_bytes, nst_buf *out, nst_error *err) {
+  size_t n = l->vector.n, vector = n * sizeof(float);
+  size_t step = l->moved ? 2 * vector : 0, pair = 2 * (n * sizeof(uint16_t) + sizeof(float));
+  header h = {.n = n,
+      .iterations = l->at.iterations,
+      .evaluations = l->at.evaluations,
+      .loss = l->at.loss,
+      .largest = l->at.largest,
+      .begun = l->begun,
+      .moved = l->moved,
+      .length = l->length,
+      .scale = l->scale,
+      .count = l->count};
+  h.whole = step + (size_t)l->count * 2 * vector <= max_bytes;
+  if (!h.whole) {
+    /* The last step is one more pair, and the newest; but it takes as much room as two. */
+    h.moved = step > 0 && step + pair <= max_bytes;
+    size_t room = (max_bytes - (h.moved ? step : 0)) / pair;
+    h.count = room < (size_t)l->count ? (int32_t)room : l->count;
+    h.begun = h.moved || h.count > 0;
+  }
+  nst_status status = nst_buf_append(out, &h, sizeof h, err);
+  if (status == NST_OK && h.moved) status = nst_buf_append(out, l->previous, vector, err);
+  if (status == NST_OK && h.moved) status = nst_buf_append(out, l->direction, vector, err);
+  return status == NST_OK ? append_pairs(l, &h, out, err) : status;
+}
+
+/* ---- Loading */
+
+typedef struct reader {
+  const uint8_t *at;
+  size_t left;
+} reader;
+
+static bool take(reader *r, void *out, size_t size) {
+  if (size > r->left) return false;
+  memcpy(out, r->at, size);
+  r->at += size;
+  r->left -= size;
+  return true;
+}
+
+static bool take_half(reader *r, float *out, size_t n) {
+  float factor;
+  if (!take(r, &factor, sizeof factor) || !isfinite(factor) || n > r->left / sizeof(uint16_t)) return false;
+  for (size_t i = 0; i < n; i++) {
+    uint16_t bits;
+    if (!take(r, &bits, sizeof bits)) return false;
+    out[i] = nst_float16_to_float(bits) * factor;
+  }
+  return true;
+}
+
+static bool is_sane(const nst_lbfgs *l, const header *h) {
+  return h->n == l->vector.n && h->iterations >= 0 && h->iterations < l->options.max_iterations &&
+         h->evaluations >= 0 && h->evaluations <= 2 * l->options.max_iterations && h->count >= 0 &&
+         h->count <= l->options.history && isfinite(h->length) && isfinite(h->scale) && h->scale > 0.0 &&
+         h->begun <= 1 && h->moved <= 1 && h->whole <= 1;
+}
+
+typedef struct products {
+  const float *s, *y;
+} products;
+
+/* first: y.s, second: y.y */
+static void multiply_run(void *context, size_t from, size_t to, nst_vector_sums *sums) {
+  const products *p = context;
+  for (size_t i = from; i < to; i++) {
+    sums->first += (double)p->y[i] * (double)p->s[i];
+    sums->second += (double)p->y[i] * (double)p->y[i];
+  }
+}
+
+/* A pair goes on being one only while it says that the loss curves upwards. */
+static nst_status load_pair(nst_lbfgs *l, reader *r, bool whole, nst_error *err) {
+  size_t n = l->vector.n;
+  nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, l->count);
+  if (!p->s) p->s = nst_floats_allocate(n);
+  if (!p->y) p->y = nst_floats_allocate(n);
+  if (!p->s || !p->y) return nst_fail_memory(err, "the history of L-BFGS");
+  bool good = whole ? take(r, p->s, n * sizeof(float)) && take(r, p->y, n * sizeof(float))
+                    : take_half(r, p->s, n) && take_half(r, p->y, n);
+  if (!good) return nst_fail(err, NST_CORRUPT, "the checkpoint ends within the optimiser's history");
+  products vectors = {p->s, p->y};
+  nst_vector_sums sums = nst_vector_pass(&l->vector, multiply_run, &vectors);
+  if (!(sums.first > NST_LEAST_CURVATURE) || !isfinite(sums.second)) return NST_OK;
+  p->inverse_ys = 1.0 / sums.first;
+  if (!whole) l->scale = sums.first / sums.second;
+  l->count++;
+  return NST_OK;
+}
+
+nst_status nst_lbfgs_load(nst_lbfgs *l, const void *data, size_t size, nst_error *err) {
+  header h;
+  reader r = {data, size};
+  size_t vector = l->vector.n * sizeof(float);
+  if (!take(&r, &h, sizeof h) || !is_sane(l, &h))
+    return nst_fail(err, NST_CORRUPT, "the checkpoint's optimiser is not this one");
+  if (h.moved && (!take(&r, l->previous, vector) || !take(&r, l->direction, vector)))
+    return nst_fail(err, NST_CORRUPT, "the checkpoint ends within the optimiser");
+  l->begun = h.begun;
+  l->moved = h.moved;
+  l->length = h.length;
+  l->scale = h.scale;
+  l->at = (nst_lbfgs_position){h.iterations, h.evaluations, h.loss, h.largest};
+  l->oldest = l->count = 0;
+  nst_status status = NST_OK;
+  for (int i = 0; status == NST_OK && i < h.count; i++) status = load_pair(l, &r, h.whole, err);
+  if (status == NST_OK && r.left > 0)
+    status = nst_fail(err, NST_CORRUPT, "the checkpoint goes on behind the optimiser");
+  return status;
+}
