@@ -26,6 +26,7 @@ struct nst_metrics {
   const nst_router *router;
   int64_t in_flight, connections;
   size_t upload_bytes;
+  int followers;
   int64_t undecodable[NST_STATUS_COUNT]; /* uploads by why their picture was refused */
   size_t tally_count, tally_room;
   tally *tallies;
@@ -57,7 +58,7 @@ void nst_metrics_destroy(nst_metrics *metrics) {
   free(metrics);
 }
 
-nst_metrics *nst_metrics_copy(const nst_metrics *metrics, size_t upload_bytes) {
+nst_metrics *nst_metrics_copy(const nst_metrics *metrics, size_t upload_bytes, int followers) {
   nst_metrics *copy = malloc(size_of(metrics->router));
   tally *tallies = malloc((metrics->tally_count + 1) * sizeof *tallies);
   if (!copy || !tallies) {
@@ -69,6 +70,7 @@ nst_metrics *nst_metrics_copy(const nst_metrics *metrics, size_t upload_bytes) {
   if (metrics->tally_count > 0) memcpy(tallies, metrics->tallies, metrics->tally_count * sizeof *tallies);
   copy->tallies = tallies;
   copy->upload_bytes = upload_bytes;
+  copy->followers = followers;
   return copy;
 }
 
@@ -177,6 +179,8 @@ void nst_metrics_write(const nst_metrics *metrics, nst_exposition *e) {
   write_durations(metrics, e);
   nst_expose_one(e, "http_requests_in_flight", "gauge",
       "Requests that have begun and not ended, this one included.", (double)metrics->in_flight);
+  nst_expose_one(e, "http_requests_waiting", "gauge",
+      "Of those, the ones that wait for a job to change or follow its events.", metrics->followers);
   nst_expose_one(
       e, "http_connections", "gauge", "Open connections, idle ones included.", (double)metrics->connections);
   nst_expose_one(e, "http_upload_bytes", "gauge", "Memory that uploads hold.", (double)metrics->upload_bytes);

@@ -15,8 +15,9 @@ typedef struct nst_metrics nst_metrics;
 nst_status nst_metrics_create(const nst_router *router, nst_metrics **out, nst_error *err);
 void nst_metrics_destroy(nst_metrics *metrics); /* accepts NULL */
 
-/* A copy that may be read elsewhere, with the bytes that uploads hold now; NULL without memory. */
-nst_metrics *nst_metrics_copy(const nst_metrics *metrics, size_t upload_bytes);
+/* A copy that may be read elsewhere, with the bytes that uploads hold now and how many follow jobs; NULL
+ * without memory. */
+nst_metrics *nst_metrics_copy(const nst_metrics *metrics, size_t upload_bytes, int followers);
 
 /* `change`: 1 for one that comes, -1 for one that goes. */
 void nst_metrics_connections(nst_metrics *metrics, int change);

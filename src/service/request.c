@@ -10,6 +10,7 @@
 #include "problem.h"
 #include "quota.h"
 #include "stream.h"
+#include "watch.h"
 #include "work.h"
 
 #include "nst/clock.h"
@@ -300,7 +301,8 @@ static void take_body(nst_request *r, const char *body, size_t size) {
 /* The counters belong to this thread, and the handler runs on another. */
 static void take_metrics(nst_request *r) {
   nst_error err = NST_ERROR_INIT;
-  r->metrics = nst_metrics_copy(r->service->metrics, r->service->upload_bytes);
+  r->metrics =
+      nst_metrics_copy(r->service->metrics, r->service->upload_bytes, nst_watch_followers(r->service));
   if (r->metrics) return;
   (void)nst_fail_memory(&err, "the metrics");
   nst_request_fail(r, &err);

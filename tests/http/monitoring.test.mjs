@@ -1,6 +1,6 @@
-// What docs/ says of metrics is so: the table, the alerts, and the queries of the dashboard.
+// What docs/ says of logs and metrics is so: the tables, the alerts, and the queries of the dashboard.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { parse } from 'yaml';
 import { Server, fileOf, jobForm } from './harness.mjs';
@@ -37,6 +37,22 @@ function checkQuery(query, where) {
     assert.ok([...metrics.families.values()].some(({ samples }) => samples.some(({ labels }) => labels[label] === value)),
       `${where}: there is no ${label} ${value}`);
 }
+
+// All C files below a folder of the repository.
+function sources(folder) {
+  const at = new URL(`../../${folder}/`, import.meta.url);
+  return readdirSync(at, { withFileTypes: true }).flatMap((entry) => entry.isDirectory()
+    ? sources(`${folder}/${entry.name}`) : entry.name.endsWith('.c') ? [readFileSync(new URL(entry.name, at), 'utf8')] : []);
+}
+
+test('the table of events has all that are logged', () => {
+  const logged = new Set(sources('src').flatMap((text) =>
+    [...text.matchAll(/nst_log_(?:event|failure|failure_of)\([^;]*?"([a-z_]+\.[a-z_]+)"/g)].map(([, event]) => event)));
+  const cells = [...guide.matchAll(/^\| ((?:`[a-z_]+\.[a-z_]+`(?:, )?)+) \|/gm)].map(([, names]) => names);
+  const told = new Set(cells.flatMap((names) => [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name)));
+  assert.ok(logged.size > 10);
+  assert.deepEqual([...told].sort(), [...logged].sort());
+});
 
 test('the table of metrics has all that there are, with their types and labels', () => {
   const rows = [...guide.matchAll(/^\| (`[^|]+`) \| (counter|gauge|histogram) \|([^|]*)\|/gm)];

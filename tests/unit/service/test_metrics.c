@@ -167,6 +167,40 @@ static void a_client_that_goes_is_counted_without_a_status(void **state) {
   answer_free(&answer);
 }
 
+static int follow(const test_server *server, const char *id, const char *tail, const char *headers) {
+  char text[256];
+  int fd = client_connect(server);
+  (void)snprintf(text, sizeof text, "GET /v1/jobs/%s%s HTTP/1.1\r\nHost: t\r\n%s\r\n", id, tail, headers);
+  assert_true(client_text(fd, text));
+  return fd;
+}
+
+static void await(const test_server *server, const char *series, double value) {
+  for (double seen = value + 1; seen != value; (void)usleep(1000)) {
+    test_answer answer = scrape(server);
+    seen = promtext_value(answer.body, series);
+    answer_free(&answer);
+  }
+}
+
+static void followers_are_counted_and_not_timed(void **state) {
+  test_server *server = *state;
+  char id[NST_ID_SIZE];
+  fake_jobs_add(&server->jobs, NST_JOB_QUEUED, id);
+  int waiting = follow(server, id, "", "Prefer: wait=60\r\n"), stream = follow(server, id, "/events", "");
+  await(server, "http_requests_waiting", 2);
+  (void)close(waiting);
+  (void)close(stream);
+  await(server, "http_requests_waiting", 0);
+  await(server, "http_requests_in_flight", 1);
+  test_answer answer = scrape(server);
+  assert_true(promtext_has(
+      answer.body, "http_requests_total{method=\"GET\",route=\"/v1/jobs/{id}/events\",code=\"200\"}"));
+  assert_null(
+      strstr(answer.body, "http_request_duration_seconds_count{method=\"GET\",route=\"/v1/jobs/{id}"));
+  answer_free(&answer);
+}
+
 static void undecodable_pictures_are_counted_by_reason(void **state) {
   static const char *const pictures[] = {"GIF89a", "GIF87a", "SLOW"};
   test_server *server = *state;
@@ -347,8 +381,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(labels_are_escaped),
       cmocka_unit_test(numbers_read_back_the_same), cmocka_unit_test(histograms_are_cumulative),
       TEST(requests_are_counted_by_pattern), TEST(a_client_that_goes_is_counted_without_a_status),
-      TEST(undecodable_pictures_are_counted_by_reason), TEST(jobs_are_told),
-      TEST(a_store_that_fails_is_told_and_hides_nothing_else), TEST(the_process_is_told),
+      TEST(followers_are_counted_and_not_timed), TEST(undecodable_pictures_are_counted_by_reason),
+      TEST(jobs_are_told), TEST(a_store_that_fails_is_told_and_hides_nothing_else), TEST(the_process_is_told),
       cmocka_unit_test(metrics_can_have_an_address_of_their_own),
       cmocka_unit_test(full_of_others_it_still_answers_there),
       cmocka_unit_test(an_address_that_is_none_names_its_setting)};
