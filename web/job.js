@@ -1,9 +1,10 @@
 // One job, followed until it ends: state, numbers, the picture as it grows.
-import { cancelJob, getJob, getPicture } from './api.js';
+import { cancelJob, getPicture, openEvents } from './api.js';
 import { byId, duration } from './dom.js';
+import { eventsOf } from './events.js';
 
 const words = { queued: 'Waiting', running: 'Painting', succeeded: 'Done', failed: 'Failed', canceled: 'Stopped' };
-let followed = {}; // {id, picture}: the job shown; polls of an earlier one stop when they see another here
+let followed = {}; // {id, job, connection, ...}: the job shown; who follows an earlier one stops on seeing another here
 
 function numbers({ state, queue, progress, output, error }) {
   if (state === 'queued') {
@@ -18,17 +19,29 @@ function numbers({ state, queue, progress, output, error }) {
   return output ? `${output.width} × ${output.height}, ${output.format}, ${Math.ceil(output.bytes / 1024)} KiB` : '';
 }
 
-async function showPicture(job, mine) {
-  const link = job.output ? job.links.result : job.links.preview;
-  if (job.output && mine.picture === link) return;
-  const blob = await getPicture(link).catch(() => null); // none yet
-  if (!blob || followed !== mine) return;
-  const image = byId('job-picture');
-  URL.revokeObjectURL(image.src);
-  image.src = URL.createObjectURL(blob);
-  image.alt = job.output ? 'The result' : 'The picture so far';
-  image.hidden = false;
-  mine.picture = link;
+const nameOf = ({ id, output }) => `${id}.${output.format === 'jpeg' ? 'jpg' : output.format}`;
+
+// Previews may come faster than they are fetched: then only the newest is.
+async function showPicture(mine) {
+  mine.wanted = true;
+  if (mine.fetching) return;
+  mine.fetching = true;
+  while (mine.wanted && followed === mine) {
+    mine.wanted = false;
+    const { job } = mine, done = Boolean(job.output);
+    const blob = await getPicture(done ? job.links.result : job.links.preview).catch(() => null); // none yet
+    if (!blob || followed !== mine) continue;
+    const image = byId('job-picture'), download = byId('job-download');
+    URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(blob);
+    image.alt = done ? 'The result' : 'The picture so far';
+    image.hidden = false;
+    if (!done) continue;
+    download.href = image.src;
+    download.download = nameOf(job);
+    download.hidden = false;
+  }
+  mine.fetching = false;
 }
 
 function show(job) {
@@ -40,41 +53,54 @@ function show(job) {
   byId('job-progress').value = job.progress?.fraction ?? 0;
   byId('job-cancel').hidden = !open;
   byId('job-cancel').onclick = () => cancelJob(job).catch(() => {}); // it has just ended
-  const download = byId('job-download');
-  download.hidden = !job.output;
-  download.href = job.links.result;
-  return open;
+}
+
+// Takes one event. False when the job has ended, or is not there.
+function take(mine, { type, data }, changed) {
+  if (type === 'trouble') {
+    if (data.status === 404 || data.status === 410) leave(mine.id);
+    else byId('job-numbers').textContent = data.message; // and go on: the server may come back
+    return followed === mine && data.status !== 401; // whoever has no token is asked for one once
+  }
+  const before = mine.job;
+  if (!before && type !== 'state') return true;
+  if (type === 'state') mine.job = data;
+  else if (type === 'progress') mine.job = { ...before, progress: data };
+  show(mine.job);
+  if (mine.job.state !== before?.state) changed();
+  if (type === 'preview' || mine.job.output) showPicture(mine);
+  return isOpen(mine.job);
+}
+
+// Follows the job for as long as the page is looked at: each stream is a connection, of which browsers have few.
+async function listen(mine, changed) {
+  mine.connection?.abort();
+  if (document.hidden || (mine.job && !isOpen(mine.job))) return;
+  const { signal } = mine.connection = new AbortController();
+  for await (const event of eventsOf((request) => openEvents(mine.id, request), signal))
+    if (followed !== mine || signal.aborted || !take(mine, event, changed)) break;
+  mine.connection.abort();
 }
 
 // `changed()` is called whenever the job's state is another than before.
-export async function follow(id, changed) {
-  if (followed.id !== id) byId('job-picture').hidden = true;
+export function follow(id, changed) {
+  leave(followed.id);
   const mine = followed = { id };
+  byId('job-picture').hidden = true;
+  byId('job-download').hidden = true;
   byId('job').hidden = false;
-  for (let before; followed === mine;) {
-    let job;
-    try {
-      job = await getJob(id);
-    } catch (problem) {
-      if (problem.status === 404 || problem.status === 410) return leave(id);
-      byId('job-numbers').textContent = problem.message; // and go on: the server may come back
-    }
-    if (job && followed === mine) {
-      const open = show(job);
-      if (job.state !== before) changed();
-      before = job.state;
-      await showPicture(job, mine);
-      if (!open) return;
-    }
-    await new Promise((resume) => setTimeout(resume, document.hidden ? 5000 : 1000));
-  }
+  mine.listen = () => listen(mine, changed);
+  document.addEventListener('visibilitychange', mine.listen);
+  mine.listen();
 }
 
 export const isOpen = ({ state }) => state === 'queued' || state === 'running';
 export const isFollowed = (id) => followed.id === id;
 
 export function leave(id) {
-  if (followed.id !== id) return;
+  if (!id || followed.id !== id) return;
+  document.removeEventListener('visibilitychange', followed.listen);
+  followed.connection?.abort();
   followed = {};
   byId('job').hidden = true;
 }

@@ -1,5 +1,5 @@
 // The recent jobs, each with its picture, to show, stop or delete.
-import { cancelJob, deleteJob, listJobs } from './api.js';
+import { cancelJob, deleteJob, getPicture, listJobs } from './api.js';
 import { byId, element } from './dom.js';
 import { isFollowed, isOpen, leave } from './job.js';
 
@@ -12,9 +12,27 @@ function moment(date) {
   return date.toLocaleString([], today ? { timeStyle: 'short' } : { dateStyle: 'medium' });
 }
 
+const pictures = new Map(); // by link: promises of the addresses of what was fetched
+
+// An <img> can send no token, so the picture is fetched; once, as that of a job that has ended stays as it is.
+function pictureOf(link) {
+  if (!pictures.has(link)) pictures.set(link, getPicture(link).then(URL.createObjectURL).catch(() => ''));
+  const image = element('img', { alt: '' });
+  pictures.get(link).then((address) => { if (address) image.src = address; });
+  return image;
+}
+
+function forgetAllBut(links) {
+  for (const [link, address] of pictures) {
+    if (links.has(link)) continue;
+    pictures.delete(link);
+    address.then(URL.revokeObjectURL);
+  }
+}
+
 function item(job, show) {
   const made = moment(new Date(job.created_at));
-  const picture = job.output ? element('img', { src: job.links.preview, alt: '', loading: 'lazy' }) : job.state;
+  const picture = job.output ? pictureOf(job.links.preview) : job.state;
   const act = (change) => () => change(job).catch(() => {}).then(() => refresh(show)); // already so: the list tells
   return element('li', {},
     element('button', { type: 'button', className: 'show', onclick: () => show(job.id),
@@ -39,6 +57,7 @@ export async function refresh(show) {
   const list = byId('jobs');
   const focused = list.contains(document.activeElement) && document.activeElement.ariaLabel;
   byId('recent').hidden = jobs.length === 0;
+  forgetAllBut(new Set(jobs.map(({ links }) => links.preview)));
   list.replaceChildren(...jobs.map((job) => item(job, show)));
   if (focused) ([...list.querySelectorAll('button')].find((each) => each.ariaLabel === focused) ?? byId('recent')).focus();
 }

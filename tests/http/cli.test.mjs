@@ -105,7 +105,7 @@ const wrongUsage = [
   ['run', photo, painting, '--size=0'], ['run', photo, painting, '--size'], ['run', photo, painting, '--option', 'x=1'],
   ['run', photo, painting, '--threads=many'], ['run', photo, painting, '-o', 'picture.gif'],
   ['score', photo, painting], ['score', photo, painting, other, '--resize=crop'], ['weights'],
-  ['serve', '--port=80'], ['serve', 'file'], ['serve', '--config', '/nonexistent'], ['health', 'a', 'b'],
+  ['serve', '--port=80'], ['serve', 'file'], ['serve', '--config', '/nonexistent'], ['health', 'a', 'b'], ['token'],
 ];
 for (const args of wrongUsage)
   test(`wrong usage is exit code 2: ${args.map((a) => a.replace(/.*\//, '')).join(' ')}`, async () => {
@@ -147,7 +147,7 @@ test('health asks where the environment says that the service listens', async ()
 });
 
 test('every command explains itself', async () => {
-  for (const command of [[], ['run'], ['score'], ['serve'], ['weights'], ['health']]) {
+  for (const command of [[], ['run'], ['score'], ['serve'], ['weights'], ['token'], ['health']]) {
     const { code, printed } = await stylized([...command, '--help']);
     assert.equal(code, 0);
     assert.match(printed, /Usage: stylized/);

@@ -17,10 +17,13 @@ import { pictureType } from './pictures.mjs';
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const scripts = new Map();
 for (const [, name, language, text] of readme.matchAll(/^<!-- test: ([\w-]+) -->\n```(sh|js)\n(.*?)^```$/gms)) {
-  const script = scripts.get(name) ?? { language, text: '' };
+  const script = scripts.get(name) ?? { language, text: '', first: text };
   assert.equal(language, script.language, `the blocks of ${name} are of two languages`);
-  scripts.set(name, { language, text: script.text + text });
+  scripts.set(name, { ...script, text: script.text + text });
 }
+
+// Between the two blocks of this one a server is started with the file that the first makes.
+const withTokens = 'tokens';
 
 let server;
 before(async () => { server = await Server.start(); });
@@ -54,11 +57,18 @@ function picturesIn(folder) {
     .map(({ name }) => pictureType(readFileSync(join(folder, name)))).filter((type) => type.startsWith('image/'));
 }
 
-for (const [name, { language, text }] of scripts)
+for (const [name, { language, text, first }] of scripts)
   test(`README.md: ${name}`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'stylized-readme-'));
     symlinkSync(fileURLToPath(new URL('../../examples', import.meta.url)), join(folder, 'examples'));
-    const script = text.replaceAll('http://127.0.0.1:8080', server.url)
+    let asked = server;
+    if (name === withTokens) {
+      const { code, output } = await run('bash', ['-euo', 'pipefail', '-c', first], folder);
+      assert.equal(code, 0, output);
+      asked = await Server.start({ tokens_file: join(folder, 'tokens') });
+      assert.equal((await asked.get('/v1/jobs')).status, 401);
+    }
+    const script = (name === withTokens ? text.slice(first.length) : text).replaceAll('http://127.0.0.1:8080', asked.url)
       .replace(/\bsize(["']?\s*[=:,]\s*["']?)\d+/g, (_, between) => `size${between}32`);
     writeFileSync(join(folder, 'script.mjs'), script + call);
     const { code, output, printed } = language === 'sh'
@@ -66,6 +76,7 @@ for (const [name, { language, text }] of scripts)
       : await run(process.execPath, ['script.mjs'], folder);
     const pictures = picturesIn(folder);
     rmSync(folder, { recursive: true });
+    if (asked !== server) await asked.stop();
     assert.equal(code, 0, output);
     if (pictures.length === 0) checkSchema('Job', JSON.parse(printed));
   });
