@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Server, until } from '../http/harness.mjs';
+import { startFor } from '../http/tenants.mjs';
 import { openBrowser, openPage, screenshot } from './browser.mjs';
 
 const picture = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
@@ -164,4 +165,93 @@ test('the page says so when the server is gone', async () => {
   await page.click('#submit');
   await until(async () => (await shown(page, 'form-error').textContent()) === 'The server cannot be reached.', 'the message');
   await page.close();
+});
+
+test('the job is followed by its stream of events, and no polls', async () => {
+  const { page, faults } = await open();
+  const asked = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await choose(page, { size: 64, iterations: 60 });
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('job-picture').alt === 'The result');
+  const about = asked.map((path) => path.match(/^\/v1\/jobs\/[a-z2-7]{26}(\/.*)?$/)).filter(Boolean).map(([, tail]) => tail ?? '');
+  assert.equal(about.filter((tail) => tail === '/events').length, 1);
+  assert.equal(about.filter((tail) => tail === '').length, 0);
+  assert.equal(about.filter((tail) => tail === '/result').length, 1);
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test('the page goes on following after the server was away', async () => {
+  const first = await Server.start();
+  const { page } = await openPage(browser);
+  await page.goto(first.url);
+  await page.waitForSelector('#size');
+  await choose(page, { size: 64, iterations: 10000 });
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('job-progress').value > 0);
+  await first.kill();
+  await until(async () => (await shown(page, 'job-numbers').textContent()) === 'The server cannot be reached.', 'the message');
+  const second = await Server.start({ listen: `127.0.0.1:${first.port}` }, first.folder);
+  await until(async () => /^Evaluation/.test(await shown(page, 'job-numbers').textContent()), 'progress');
+  await page.click('#job-cancel');
+  await page.waitForFunction(() => document.getElementById('job-state').textContent === 'Stopped');
+  await page.close();
+  await second.stop();
+});
+
+test('a server that wants a token gets it from who has one', async () => {
+  const { server: closed, tokens } = await startFor({ ann: [], bob: [] });
+  const { page, faults } = await openPage(browser, { viewport: { width: 1200, height: 900 } });
+  const use = async (token) => {
+    await page.fill('#token', token);
+    await page.keyboard.press('Enter');
+  };
+  await page.goto(closed.url);
+  await page.waitForSelector('#token-dialog[open]');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'token', 'the field has the focus');
+  await page.screenshot({ path: screenshot('page-token.png') });
+  await use('nst_wrong');
+  await page.waitForFunction(() => document.getElementById('token-error').textContent.includes('does not know'));
+  await use(tokens.ann.token);
+  await page.waitForSelector('#token-dialog:not([open])', { state: 'attached' });
+
+  await choose(page, { size: 64, iterations: 20 });
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('job-picture').alt === 'The result');
+  await pictureIsShown(page);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#job-download')]);
+  assert.match(download.suggestedFilename(), /^[a-z2-7]{26}\.png$/);
+  await page.waitForFunction(() => document.querySelector('#jobs img')?.naturalWidth > 0);
+  await page.screenshot({ path: screenshot('page-token-done.png'), fullPage: true });
+
+  await page.reload();
+  await page.waitForFunction(() => document.getElementById('job-state').textContent === 'Done');
+  assert.ok(await page.locator('#token-dialog').isHidden(), 'it is kept while the tab is open');
+  await page.click('#forget');
+  await page.waitForSelector('#token-dialog[open]');
+  await use(tokens.bob.token);
+  await page.waitForSelector('#token-dialog:not([open])', { state: 'attached' });
+  await page.waitForFunction(() => document.getElementById('job').hidden, "ann's job is not bob's to see");
+  assert.equal(await page.locator('#jobs li').count(), 0);
+  assert.deepEqual(faults.filter((fault) => !/status of 40[14]/.test(fault)), []);
+  await page.close();
+  await closed.stop();
+});
+
+test('whoever has no token is not asked again and again', async () => {
+  const { server: closed } = await startFor({ ann: [] });
+  const { page } = await openPage(browser);
+  await page.goto(`${closed.url}/#aaaaaaaaaaaaaaaaaaaaaaaaaa`);
+  await page.waitForSelector('#token-dialog[open]');
+  await page.click('#token-cancel');
+  await page.waitForFunction(() => document.getElementById('job-numbers').textContent.includes('token'));
+  await choose(page, { size: 64, iterations: 2 });
+  assert.ok(await page.locator('#token-dialog').isHidden());
+  await page.click('#submit');
+  await page.waitForSelector('#token-dialog[open]');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => document.getElementById('form-error').textContent.includes('token'));
+  await page.close();
+  await closed.stop();
 });
