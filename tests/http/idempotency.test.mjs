@@ -142,3 +142,16 @@ test('tenants have keys of their own', async () => {
   assert.ok(replayed(await bob.post({ size: 40 }, key('same'))));
   await shared.stop();
 });
+
+test('a request that waits for the end of its job holds no key', async () => {
+  const waiting = client.post({ size: 64, iterations: 10000 }, { ...key('patient'), prefer: 'wait=60' });
+  const again = await until(async () => {
+    const answer = await client.post({ size: 64, iterations: 10000 }, key('patient'));
+    return answer.status === 202 && answer;
+  }, 'the job to be accepted');
+  await client.request('POST', again.json().links.cancel);
+  const first = await waiting;
+  assert.equal(first.status, 202);
+  assert.deepEqual([first.json().id, first.json().state], [again.json().id, 'canceled']);
+  assert.notEqual(replayed(first), replayed(again), 'one of them came first');
+});
