@@ -36,7 +36,9 @@ static bool add_limits(cJSON *json, const nst_service *service, const nst_jobs_s
          add_number(json, "max_connections", o->max_connections) &&
          add_number(json, "max_connections_per_ip", o->max_connections_per_ip) &&
          add_number(json, "idle_timeout_seconds", o->idle_timeout_seconds) &&
-         add_number(json, "request_timeout_seconds", o->request_timeout_seconds);
+         add_number(json, "request_timeout_seconds", o->request_timeout_seconds) &&
+         add_number(json, "max_wait_seconds", o->max_wait_seconds) &&
+         add_number(json, "heartbeat_seconds", o->heartbeat_seconds);
 }
 
 void nst_handle_limits(nst_request *r) {

@@ -4,10 +4,19 @@
 
 #include "nst/clock.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { BLOCK = 4096 };
+
+/* A client that vanished without a word is noticed by what it does not acknowledge. */
+static void bound_silence(const nst_request *r) {
+  unsigned ms = (unsigned)r->service->options.request_timeout_seconds * 1000;
+  (void)setsockopt(r->connection->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
 
 /* Adds the stream to the watch and its channel. */
 static nst_status join(nst_stream *s, nst_watch *watch, const char *last_event_id, nst_error *err) {
@@ -66,6 +75,7 @@ nst_status nst_stream_begin(nst_request *r, const nst_job_view *view, nst_error 
   answer(r);
   r->stream = s;
   r->lasting = true;
+  bound_silence(r);
   return NST_OK;
 }
 
