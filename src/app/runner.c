@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PREVIEW_QUALITY = 85 };
+/* Of the optimiser: all of L-BFGS with 100 pairs up to 80x80 pixels, 19 pairs at 256x256, 3 at 512x512. Two
+ * go on as well as all (after 20, 60 and 110 evaluations the loss went on falling within three evaluations,
+ * even without any), and the store takes 5 ms to keep a megabyte. */
+enum { PREVIEW_QUALITY = 85, CHECKPOINT_BYTES = 16 << 20 };
 
 typedef struct running_job {
   nst_run *run;
@@ -41,6 +44,15 @@ static void publish_preview(nst_run *run, const nst_progress *progress) {
   nst_picture_release(&picture);
 }
 
+/* A checkpoint that cannot be made is no reason to stop either; the jobs library tells of those that cannot
+ * be stored. */
+static void save_checkpoint(nst_run *run, const nst_progress *progress) {
+  nst_buf bytes = NST_BUF_INIT;
+  if (nst_stylize_checkpoint(progress->state, CHECKPOINT_BYTES, &bytes, NULL) == NST_OK)
+    (void)nst_run_save_checkpoint(run, bytes.data, bytes.size, NULL);
+  nst_buf_release(&bytes);
+}
+
 static bool on_progress(void *context, const nst_progress *p) {
   running_job *job = context;
   nst_job_progress progress = {
@@ -53,10 +65,11 @@ static bool on_progress(void *context, const nst_progress *p) {
       .loss = p->losses->total,
       .content_loss = p->losses->content,
       .style_loss = p->losses->style,
-      .eta_seconds = p->seconds / p->evaluation * (p->evaluations - p->evaluation),
+      .eta_seconds = p->seconds / (p->evaluation - p->resumed) * (p->evaluations - p->evaluation),
   };
   bool go_on = nst_run_progress(job->run, &progress);
   if (go_on && nst_run_preview_due(job->run)) publish_preview(job->run, p);
+  if (nst_run_checkpoint_due(job->run)) save_checkpoint(job->run, p);
   return go_on;
 }
 
@@ -90,10 +103,21 @@ static nst_status hand_over(running_job *job, const nst_picture *picture, nst_er
 static nst_status repaint(
     const nst_runner_context *context, running_job *job, const nst_inputs *inputs, nst_error *err) {
   nst_stylize_options options = nst_options_for_engine(&job->options);
+  nst_team *team = context->teams[nst_run_worker(job->run)];
   nst_picture picture = NST_PICTURE_INIT;
-  nst_status status =
-      nst_stylize(context->weights, context->teams[nst_run_worker(job->run)], &inputs->content,
-          inputs->styles, (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
+  nst_buf checkpoint = NST_BUF_INIT;
+  if (nst_run_read_checkpoint(job->run, &checkpoint, NULL) == NST_OK) {
+    options.checkpoint = checkpoint.data;
+    options.checkpoint_size = checkpoint.size;
+  }
+  nst_status status = nst_stylize(context->weights, team, &inputs->content, inputs->styles,
+      (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
+  if (status == NST_CORRUPT && options.checkpoint) { /* by another version perhaps: then from the begin */
+    options.checkpoint = NULL;
+    status = nst_stylize(context->weights, team, &inputs->content, inputs->styles,
+        (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
+  }
+  nst_buf_release(&checkpoint);
   if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {
     nst_status kept = hand_over(job, &picture, err);
     if (status == NST_OK) status = kept;
