@@ -196,7 +196,7 @@ nst_status nst_jobs_get_stats(nst_jobs *jobs, nst_jobs_stats *out, nst_error *er
 /* What has happened since the process began, for monitoring. */
 typedef struct nst_jobs_metrics {
   int64_t accepted, recovered, checkpoints, checkpoint_failures, evaluations;
-  int64_t ended[NST_JOB_STATE_COUNT]; /* runs that ended so; [NST_JOB_QUEUED]: given back to the queue */
+  int64_t ended[NST_JOB_STATE_COUNT]; /* jobs that ended so; [NST_JOB_QUEUED]: runs given back to the queue */
   int busy_workers;
   int64_t oldest_queued_ms; /* when the job that has waited longest was accepted; 0 when none waits */
   nst_histogram queue_wait, run_time; /* seconds; of jobs when they first start, of runs when they end */

@@ -49,6 +49,12 @@ static void stop_run(nst_jobs *jobs, const char *id, int64_t lease, nst_stop_rea
   (void)pthread_mutex_unlock(&jobs->lock);
 }
 
+static void count_canceled(nst_jobs *jobs) {
+  (void)pthread_mutex_lock(&jobs->lock);
+  jobs->metrics.ended[NST_JOB_CANCELED]++;
+  (void)pthread_mutex_unlock(&jobs->lock);
+}
+
 nst_status nst_jobs_cancel(nst_jobs *jobs, const char *id, nst_job_view *out, nst_error *err) {
   nst_live live[NST_MAX_WORKERS];
   int live_count = nst_jobs_look(jobs, live);
@@ -59,7 +65,8 @@ nst_status nst_jobs_cancel(nst_jobs *jobs, const char *id, nst_job_view *out, ns
     stop_run(jobs, id, out->job.lease, NST_STOP_CANCELED);
   if (status == NST_OK) {
     nst_log_event(jobs->log, NST_LOG_INFO, "job.cancel", nst_log_text("job_id", id));
-    nst_jobs_notify(jobs, NULL); /* others may have moved up */
+    if (out->job.state == NST_JOB_CANCELED) count_canceled(jobs); /* one that runs is counted at its end */
+    nst_jobs_notify(jobs, NULL);                                  /* others may have moved up */
   }
   (void)nst_jobs_complete_view(jobs, live, live_count, out, NULL);
   return status;

@@ -89,6 +89,7 @@ nst_status nst_sqlite_check_space(const char *name, nst_error *err) {
   const unsigned long long least = 256 * 1024;
   struct statvfs fs;
   if (statvfs(name, &fs) != 0) return fail_at(name, "cannot be examined", err);
+  if (fs.f_flag & ST_RDONLY) return nst_fail(err, NST_IO, "the disk that holds the store may only be read");
   if ((unsigned long long)fs.f_bavail * fs.f_frsize >= least) return NST_OK;
   return nst_fail(err, NST_NO_SPACE, "the disk that holds the store is full");
 }

@@ -10,7 +10,8 @@
  * file), NST_IO, NST_NO_SPACE, NST_NO_MEMORY. */
 nst_status nst_sqlite_take_file(const char *path, char **name, int *lock, nst_error *err);
 
-/* NST_NO_SPACE when the file system that holds the file has no room for another commit, however small. */
+/* NST_NO_SPACE when the file system that holds the file has no room for another commit, however small; NST_IO
+ * when it has come to be read-only. */
 nst_status nst_sqlite_check_space(const char *name, nst_error *err);
 
 #endif

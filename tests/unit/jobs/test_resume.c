@@ -283,9 +283,14 @@ static void what_happens_is_counted(void **state) {
   nst_job job = test_get(s->place->store, waiting);
   assert_int_equal(m.oldest_queued_ms, job.created_ms);
   nst_job_release(&job);
+  nst_job_view view;
+  nst_job_view_init(&view);
+  assert_int_equal(nst_jobs_cancel(s->jobs, waiting, &view, NULL), NST_OK);
+  nst_job_view_release(&view);
   nst_jobs_stop(s->jobs);
   assert_int_equal(nst_jobs_get_metrics(s->jobs, &m, NULL), NST_OK);
   assert_int_equal(m.ended[NST_JOB_QUEUED], 1);
+  assert_int_equal(m.ended[NST_JOB_CANCELED], 1);
   assert_int_equal(m.busy_workers, 0);
 }
 
