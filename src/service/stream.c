@@ -47,35 +47,39 @@ static void answer(nst_request *r) {
   r->answer.type = "text/event-stream";
   nst_answer_header(&r->answer, "Cache-Control", "no-store");
   nst_answer_header(&r->answer, "X-Accel-Buffering", "no"); /* nginx would collect events */
+  r->lasting = true;
+  bound_silence(r);
+}
+
+static void answer_over(nst_request *r) {
+  nst_answer_begin(&r->answer, 204);
+  nst_answer_header(&r->answer, "Cache-Control", "no-store");
 }
 
 nst_status nst_stream_begin(nst_request *r, const nst_job_view *view, nst_error *err) {
   const char *last_event_id = nst_request_header(r, "Last-Event-ID");
+  nst_watch *watch = NULL; /* HEAD follows nothing */
+  if (strcmp(r->method, "HEAD") != 0) {
+    if (!nst_watch_has_room(r->service))
+      return nst_fail(err, NST_BUSY, "too many clients are following jobs at the moment");
+    watch = open_channel(r, view);
+    if (!watch) return nst_fail_memory(err, "a stream");
+    if (nst_channel_is_last(watch->channel, last_event_id)) {
+      answer_over(r);
+      return NST_OK;
+    }
+  }
   nst_stream *s = calloc(1, sizeof *s);
   if (!s) return nst_fail_memory(err, "a stream");
   s->request = r;
   s->spoke_ns = nst_clock_mono_ns();
-  nst_status status = NST_OK;
-  bool known = false;
-  if (strcmp(r->method, "HEAD") != 0) {
-    nst_watch *watch = nst_watch_has_room(r->service) ? open_channel(r, view) : NULL;
-    known = watch && nst_channel_is_last(watch->channel, last_event_id);
-    if (!watch)
-      status = nst_fail(err, NST_BUSY, "too many clients are following jobs at the moment");
-    else if (!known)
-      status = join(s, watch, last_event_id, err);
-  }
-  if (status != NST_OK || known) {
+  nst_status status = watch ? join(s, watch, last_event_id, err) : NST_OK;
+  if (status != NST_OK) {
     free(s);
-    if (!known) return status;
-    nst_answer_begin(&r->answer, 204);
-    nst_answer_header(&r->answer, "Cache-Control", "no-store");
-    return NST_OK;
+    return status;
   }
-  answer(r);
   r->stream = s;
-  r->lasting = true;
-  bound_silence(r);
+  answer(r);
   return NST_OK;
 }
 
