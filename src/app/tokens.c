@@ -24,8 +24,8 @@ typedef struct rights {
 #define INTEGER(member, low, high) NST_FIELD_INT, offsetof(rights, member), low, high, 0, NULL
 
 static const nst_field fields[] = {
-    {"max_queued", INTEGER(max_queued, 0, 100000), "0", "jobs", "that wait at a time; 0: no bound"},
-    {"max_running", INTEGER(max_running, 0, 100000), "0", "jobs", "that run at a time; 0: no bound"},
+    {"max_queued", INTEGER(max_queued, 0, 100000), "0", "jobs", "waiting at a time; 0: no bound"},
+    {"max_running", INTEGER(max_running, 0, 100000), "0", "jobs", "running at a time; 0: no bound"},
     {"max_bytes", INTEGER(max_bytes, 0, 1e15), "0", "bytes",
         "of all stored pictures of the tenant; 0: no bound"},
     {"max_priority", INTEGER(max_priority, 0, NST_PRIORITY_MAX), "9", "", "the highest that jobs may have"},

@@ -23,7 +23,7 @@ typedef struct nst_answer {
   int status;       /* HTTP; 0 while there is no answer */
   bool close;       /* the connection ends with it */
   const char *type; /* Content-Type, static storage; NULL: none */
-  const char *vary; /* request header the answer depends on besides Origin, or NULL */
+  const char *vary; /* request header that the handler looked at, or NULL */
   nst_buf body;     /* owned */
   nst_blob fixed;   /* or, where size is not 0, bytes that outlive the answer */
   int header_count;

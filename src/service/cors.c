@@ -20,11 +20,6 @@ const char *nst_cors_allowed(const nst_cors *cors, const char *origin) {
 }
 
 void nst_cors_answer(const nst_cors *cors, const char *origin, nst_answer *answer) {
-  /* Also where this request had no Origin: a cache must not give its answer to one that has. */
-  bool varies = cors->origins[0] != '\0';
-  if (answer->vary || varies)
-    nst_answer_header(answer, "Vary", "%s%s%s", answer->vary ? answer->vary : "",
-        answer->vary && varies ? ", " : "", varies ? "Origin" : "");
   const char *allowed = nst_cors_allowed(cors, origin);
   if (!allowed) return;
   nst_answer_header(answer, "Access-Control-Allow-Origin", "%s", allowed);

@@ -15,8 +15,7 @@ typedef struct nst_cors {
  * The pointer is static or `origin` itself. */
 const char *nst_cors_allowed(const nst_cors *cors, const char *origin);
 
-/* Adds what any answer to a request with this Origin carries; Vary included, with what the answer itself
- * depends on. */
+/* Adds what any answer to a request with this Origin carries, but Vary. */
 void nst_cors_answer(const nst_cors *cors, const char *origin, nst_answer *answer);
 
 /* Adds what the answer to OPTIONS carries; `methods` is a list such as "GET, HEAD, OPTIONS". */

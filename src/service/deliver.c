@@ -23,12 +23,29 @@ static void add_protection(nst_request *r) {
     nst_answer_header(answer, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
 }
 
+/* Which headers of the request a cache has to look at, too. Those that this request lacked are no exception:
+ * it must not give its answer to one that has them. */
+static void add_vary(nst_request *r) {
+  bool by_token = r->service->options.tenant_count > 0 && r->route && !r->route->open;
+  const char *const names[] = {r->answer.vary, by_token ? MHD_HTTP_HEADER_AUTHORIZATION : NULL,
+      r->service->cors.origins[0] ? MHD_HTTP_HEADER_ORIGIN : NULL};
+  char list[64] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (!names[i]) continue;
+    int n = snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", names[i]);
+    used += n > 0 ? (size_t)n : 0;
+  }
+  if (used) nst_answer_header(&r->answer, MHD_HTTP_HEADER_VARY, "%s", list);
+}
+
 /* What every answer has. */
 static void add_common(nst_request *r) {
   nst_answer *answer = &r->answer;
   nst_answer_header(answer, "X-Request-ID", "%s", r->id);
   if (answer->type) nst_answer_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, "%s", answer->type);
   add_protection(r);
+  add_vary(r);
   nst_cors_answer(&r->service->cors, nst_request_header(r, MHD_HTTP_HEADER_ORIGIN), answer);
   if (r->service->closing) answer->close = true;
   if (answer->close) nst_answer_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");

@@ -65,7 +65,8 @@ test('the list shows the own jobs alone', async () => {
   assert.ok(shown.some(({ id }) => id === own.id));
   assert.ok(!shown.some(({ id }) => id === theirs.id));
   assert.deepEqual((await bob.list()).map(({ id }) => id), [theirs.id]);
-  assert.deepEqual(await ann_eyes.list('?limit=100'), await ann.list('?limit=100'), 'tokens of one name see the same');
+  const ids = (jobs) => jobs.map(({ id }) => id);
+  assert.deepEqual(ids(await ann_eyes.list('?limit=100')), ids(shown), 'tokens of one name see the same');
 });
 
 test('an upload without a token is refused before its body', async () => {

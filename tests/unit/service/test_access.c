@@ -227,6 +227,23 @@ static void jobs_of_others_are_not_there(void **state) {
   answer_free(&answer);
 }
 
+/* A browser's cache has pictures of one tenant; another who sits down there must not get them from it. */
+static void caches_tell_tenants_apart(void **state) {
+  test_server *server = server_of(state);
+  char id[NST_ID_SIZE], path[128];
+  fake_jobs_add_for(&server->jobs, "ann", NST_JOB_SUCCEEDED, id);
+  (void)snprintf(path, sizeof path, "/v1/jobs/%s/result", id);
+  test_answer answer = client_request(server, "GET", path, ANN);
+  assert_string_equal(answer_header(&answer, "Vary"), "Accept, Authorization, Origin");
+  answer_free(&answer);
+  answer = client_request(server, "GET", path, "");
+  assert_string_equal(answer_header(&answer, "Vary"), "Authorization, Origin");
+  answer_free(&answer);
+  answer = client_request(server, "GET", "/healthz", ANN);
+  assert_string_equal(answer_header(&answer, "Vary"), "Origin");
+  answer_free(&answer);
+}
+
 static void the_list_shows_ones_own(void **state) {
   test_server *server = server_of(state);
   char id[NST_ID_SIZE];
@@ -337,9 +354,9 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {TEST(without_a_token), TEST(tokens_that_are_none),
       TEST(what_needs_no_token), TEST(metrics), TEST(a_known_token), TEST(an_upload_is_refused_at_its_header),
-      TEST(read_only_tokens_read), TEST(jobs_of_others_are_not_there), TEST(the_list_shows_ones_own),
-      TEST(the_log_names_the_tenant_and_no_token), TEST(limits_tell_the_tenants_own),
-      cmocka_unit_test(without_tenants_all_is_open), TEST(headers_that_protect),
-      cmocka_unit_test(pictures_of_a_closed_server_stay_there)};
+      TEST(read_only_tokens_read), TEST(jobs_of_others_are_not_there), TEST(caches_tell_tenants_apart),
+      TEST(the_list_shows_ones_own), TEST(the_log_names_the_tenant_and_no_token),
+      TEST(limits_tell_the_tenants_own), cmocka_unit_test(without_tenants_all_is_open),
+      TEST(headers_that_protect), cmocka_unit_test(pictures_of_a_closed_server_stay_there)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
