@@ -110,6 +110,9 @@ int nst_service_port(const nst_service *service);
 /* The port where /metrics is answered: the same, unless it has an address of its own. */
 int nst_service_metrics_port(const nst_service *service);
 
+/* A new JSON value: the job as GET /v1/jobs/{id} answers it. NULL without memory. Any thread. */
+struct cJSON *nst_service_describe_job(const nst_job_view *view);
+
 /* From now on new jobs are refused with 503 and /readyz answers 503; everything else is still served. Loop's
  * thread. */
 void nst_service_drain(nst_service *service);

@@ -223,12 +223,15 @@ typedef struct nst_store_ops {
   nst_status (*expire)(nst_store *store, int64_t now_ms, int64_t ttl_ms, int *count, nst_error *err);
 
   /* Takes the webhook call that is due first, of a job that has ended, and hides it for `hold_ms`: should
-   * the process die, somebody else makes the call. NST_NOT_FOUND when none is due. */
+   * the process die, somebody else makes the call. It counts as an attempt from now on. NST_NOT_FOUND when
+   * none is due. */
   nst_status (*take_delivery)(
       nst_store *store, int64_t now_ms, int64_t hold_ms, nst_delivery *out, nst_error *err);
 
-  /* Ends an attempt to make the call: it is due again at `retry_ms`, or over when that is 0. */
-  nst_status (*end_delivery)(nst_store *store, int64_t number, int64_t retry_ms, nst_error *err);
+  /* Ends an attempt to make the call: `attempts` were made in all, and it is due again at `retry_ms`, or over
+   * when that is 0. */
+  nst_status (*end_delivery)(
+      nst_store *store, int64_t number, int attempts, int64_t retry_ms, nst_error *err);
 } nst_store_ops;
 
 /* Every implementation's object begins with this. */

@@ -35,6 +35,12 @@ static nst_status check_job(void *context, const cJSON *resolved, const nst_serv
   return status == NST_OK ? nst_memory_budget_check(serve->memory, &options, &sizes, err) : status;
 }
 
+static nst_status check_webhook(void *context, const char *url, nst_error *err) {
+  const nst_serve_context *serve = context;
+  nst_webhook_target target;
+  return nst_webhook_check(serve->webhooks, url, &target, err);
+}
+
 static cJSON *describe_presets(void *context) {
   const nst_option_table *table = table_of(context);
   cJSON *json = cJSON_CreateObject();
@@ -67,6 +73,7 @@ nst_service_hooks nst_serve_hooks(const nst_serve_context *context) {
       .resolve_options = resolve_options,
       .check_picture = check_picture,
       .check_job = check_job,
+      .check_webhook = context->webhooks ? check_webhook : NULL,
       .describe_presets = describe_presets,
       .describe_limits = describe_limits};
 }

@@ -5,11 +5,13 @@
 #include "memory_budget.h"
 #include "nst/service.h"
 #include "options.h"
+#include "webhook_target.h"
 
 /* What they answer from; only read. */
 typedef struct nst_serve_context {
   const nst_option_table *options;
   const nst_memory_budget *memory;
+  const nst_webhook_rules *webhooks; /* NULL: none are called */
 } nst_serve_context;
 
 /* `context` must outlive the hooks. */

@@ -8,6 +8,7 @@
 #include "runner.h"
 #include "serve_hooks.h"
 #include "tokens.h"
+#include "webhooks.h"
 
 #include "nst/id.h"
 #include "nst/jobs.h"
@@ -44,6 +45,7 @@ typedef struct server {
   nst_service *service;
   nst_service_asset assets[NST_ASSET_LIMIT];
   nst_tokens tokens;
+  nst_webhooks webhooks;
 
   uv_loop_t loop;
   uv_signal_t terminate, interrupt;
@@ -135,7 +137,7 @@ static nst_status open_engine(server *s, nst_error *err) {
     if (status == NST_OK) status = nst_team_use_kernel(s->teams[i], nst_config_kernel(c), err);
   }
   s->runner = (nst_runner_context){&s->options, s->weights, s->decoder, s->teams};
-  s->serve = (nst_serve_context){&s->options, &s->memory};
+  s->serve = (nst_serve_context){&s->options, &s->memory, s->webhooks.enabled ? &s->webhooks.rules : NULL};
   if (status != NST_OK) return status;
   return nst_memory_budget_init(&s->memory, c->memory_limit, (int)c->workers, threads, err);
 }
@@ -222,13 +224,16 @@ static void announce(const server *s) {
 static nst_status start_and_run(server *s, nst_error *err) {
   nst_status status = nst_crypto_init(err);
   if (status == NST_OK) status = open_tokens(s, err);
+  if (status == NST_OK) status = nst_webhooks_read(s->config, &s->webhooks, err);
   if (status == NST_OK) status = open_engine(s, err);
   if (status == NST_OK) status = open_jobs(s, err);
   if (status == NST_OK) status = open_service(s, err);
   if (status == NST_OK) status = watch(s, err);
+  if (status == NST_OK) status = nst_webhooks_start(&s->webhooks, s->config, s->store, s->jobs, s->log, err);
   if (status != NST_OK) return status;
   announce(s);
   (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+  nst_webhooks_release(&s->webhooks);
   nst_log_event(s->log, NST_LOG_INFO, "serve.stopped", nst_log_text("store", s->config->store));
   return NST_OK;
 }
@@ -246,6 +251,7 @@ nst_status nst_serve(const nst_config *config, nst_log *log, nst_error *err) {
   int failed = uv_loop_init(&s->loop);
   nst_status status =
       failed ? nst_fail(err, NST_IO, "the event loop: %s", uv_strerror(failed)) : start_and_run(s, err);
+  nst_webhooks_release(&s->webhooks);
   nst_service_destroy(s->service); /* it listens to the jobs */
   nst_jobs_destroy(s->jobs);
   nst_store_destroy(s->store);

@@ -3,6 +3,7 @@
 #include "problem.h"
 
 #include "nst/clock.h"
+#include "nst/service.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -117,6 +118,10 @@ cJSON *nst_job_to_json(const nst_job_view *view) {
           add(json, "webhook", job->webhook ? cJSON_CreateString(job->webhook) : cJSON_CreateNull()) &&
           add(json, "output", output_to_json(&job->output)) && add(json, "error", error_to_json(job)) &&
           add_integer(json, "attempts", job->attempts) && add(json, "links", links_to_json(job->id)));
+}
+
+cJSON *nst_service_describe_job(const nst_job_view *view) {
+  return nst_job_to_json(view);
 }
 
 cJSON *nst_job_preview_to_json(const nst_job_view *view) {

@@ -47,11 +47,13 @@ nst_status nst_sqlite_take_delivery(
   return nst_sqlite_unlock(db, nst_db_end(db, take(db, now_ms, hold_ms, out, err), err));
 }
 
-nst_status nst_sqlite_end_delivery(nst_store *store, int64_t number, int64_t retry_ms, nst_error *err) {
+nst_status nst_sqlite_end_delivery(
+    nst_store *store, int64_t number, int attempts, int64_t retry_ms, nst_error *err) {
   nst_db *db = nst_sqlite_lock_writer(store);
   nst_status status =
-      retry_ms > 0 ? nst_db_execute(db, NULL, err, "UPDATE deliveries SET due = ? WHERE number = ?", "ii",
-                         retry_ms, number)
-                   : nst_db_execute(db, NULL, err, "DELETE FROM deliveries WHERE number = ?", "i", number);
+      retry_ms > 0
+          ? nst_db_execute(db, NULL, err, "UPDATE deliveries SET due = ?, attempts = ? WHERE number = ?",
+                "iii", retry_ms, (int64_t)attempts, number)
+          : nst_db_execute(db, NULL, err, "DELETE FROM deliveries WHERE number = ?", "i", number);
   return nst_sqlite_unlock(db, status);
 }

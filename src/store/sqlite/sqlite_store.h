@@ -64,7 +64,8 @@ nst_status nst_sqlite_read_picture(
 /* What whoever calls webhooks does: */
 nst_status nst_sqlite_take_delivery(
     nst_store *store, int64_t now_ms, int64_t hold_ms, nst_delivery *out, nst_error *err);
-nst_status nst_sqlite_end_delivery(nst_store *store, int64_t number, int64_t retry_ms, nst_error *err);
+nst_status nst_sqlite_end_delivery(
+    nst_store *store, int64_t number, int attempts, int64_t retry_ms, nst_error *err);
 
 /* Within a transaction of this connection: adds a picture to a job, in place of one of the same role, */
 nst_status nst_sqlite_put_picture(

@@ -113,11 +113,15 @@ static void the_end_of_a_job_is_to_be_told(void **state) {
   store = place->store;
   assert_int_equal(store->ops->take_delivery(store, 1050, 50, &call, NULL), NST_OK); /* its holder died */
   assert_int_equal(call.attempts, 1);
-  assert_int_equal(store->ops->end_delivery(store, call.number, 5000, NULL), NST_OK);
+  assert_int_equal(store->ops->end_delivery(store, call.number, 2, 5000, NULL), NST_OK);
   assert_int_equal(store->ops->take_delivery(store, 4999, 50, &call, NULL), NST_NOT_FOUND);
   assert_int_equal(store->ops->take_delivery(store, 5000, 50, &call, NULL), NST_OK);
   assert_int_equal(call.attempts, 2);
-  assert_int_equal(store->ops->end_delivery(store, call.number, 0, NULL), NST_OK);
+  /* Put off, which does not count. */
+  assert_int_equal(store->ops->end_delivery(store, call.number, 2, 6000, NULL), NST_OK);
+  assert_int_equal(store->ops->take_delivery(store, 6000, 50, &call, NULL), NST_OK);
+  assert_int_equal(call.attempts, 2);
+  assert_int_equal(store->ops->end_delivery(store, call.number, 3, 0, NULL), NST_OK);
   assert_int_equal(store->ops->take_delivery(store, INT64_MAX / 2, 50, &call, NULL), NST_NOT_FOUND);
   nst_delivery_release(&call);
 }
