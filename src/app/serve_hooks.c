@@ -1,6 +1,8 @@
 #include "serve_hooks.h"
 
 #include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const nst_option_table *table_of(void *context) {
   return ((const nst_serve_context *)context)->options;
@@ -41,6 +43,13 @@ static nst_status check_webhook(void *context, const char *url, nst_error *err) 
   return nst_webhook_check(serve->webhooks, url, &target, err);
 }
 
+/* Adds `item` (NULL: without memory) or frees it and returns false. */
+static bool add(cJSON *object, const char *name, cJSON *item) {
+  if (item && cJSON_AddItemToObject(object, name, item)) return true;
+  cJSON_Delete(item);
+  return false;
+}
+
 static cJSON *describe_presets(void *context) {
   const nst_option_table *table = table_of(context);
   cJSON *json = cJSON_CreateObject();
@@ -54,18 +63,31 @@ static cJSON *describe_presets(void *context) {
   return NULL;
 }
 
+/* The hosts as they are configured; empty where no webhooks are called. NULL without memory. */
+static cJSON *describe_hosts(const nst_webhook_rules *rules) {
+  static const char blanks[] = " \t";
+  cJSON *list = cJSON_CreateArray();
+  char *copy = strdup(rules ? rules->hosts : ""), *rest = copy;
+  bool complete = list && copy;
+  for (char *word; complete && (word = strtok_r(rest, blanks, &rest));)
+    complete = cJSON_AddItemToArray(list, cJSON_CreateString(word));
+  free(copy);
+  if (complete) return list;
+  cJSON_Delete(list);
+  return NULL;
+}
+
 static nst_status describe_limits(void *context, cJSON *limits, nst_error *err) {
   const nst_serve_context *serve = context;
   int largest;
   nst_status status = nst_memory_budget_largest_square(serve->memory, serve->options, &largest, err);
   if (status != NST_OK) return status;
-  cJSON *options = nst_schema_describe(&serve->options->schema);
-  if (cJSON_AddNumberToObject(limits, "max_job_memory", (double)serve->memory->job_bytes) &&
-      cJSON_AddNumberToObject(limits, "largest_square", largest) && options &&
-      cJSON_AddItemToObject(limits, "options", options))
-    return NST_OK;
-  cJSON_Delete(options);
-  return nst_fail_memory(err, "the limits");
+  return cJSON_AddNumberToObject(limits, "max_job_memory", (double)serve->memory->job_bytes) &&
+                 cJSON_AddNumberToObject(limits, "largest_square", largest) &&
+                 add(limits, "webhook_hosts", describe_hosts(serve->webhooks)) &&
+                 add(limits, "options", nst_schema_describe(&serve->options->schema))
+             ? NST_OK
+             : nst_fail_memory(err, "the limits");
 }
 
 nst_service_hooks nst_serve_hooks(const nst_serve_context *context) {

@@ -114,7 +114,8 @@ static void consider(nst_webhook_sender *s, nst_delivery *delivery) {
   if (status == NST_INVALID)
     give_up(s, delivery, &target, 0, delivery->attempts, err.detail);
   else if (delivery->attempts >= s->options.max_attempts)
-    give_up(s, delivery, &target, 0, delivery->attempts, "the last attempt ended with the process");
+    give_up(s, delivery, &target, 0, delivery->attempts,
+        "as many attempts were made as are allowed, the last ended with the process");
   else if (status != NST_OK || !has_room(s, &target))
     put_off(s, delivery, PUT_OFF_MS);
   else
@@ -134,7 +135,7 @@ static void look(nst_webhook_sender *s) {
     if (status == NST_OK) consider(s, &delivery);
     nst_delivery_release(&delivery);
   }
-  if (status == NST_NOT_FOUND) {
+  if (status == NST_NOT_FOUND || s->count == MOST_CALLS) {
     pause = s->options.poll_ms;
   } else if (status != NST_OK) {
     log_failure(s, &err, "");

@@ -123,6 +123,22 @@ export function checkAnswer(answer) {
     appendFileSync(process.env.STYLIZED_COVERAGE, `${method} ${template ?? '*'} ${status}\n`);
 }
 
+// Checks what a webhook was sent: {method, headers: {lower case: text}, body}.
+export function checkWebhook({ method, headers, body }) {
+  const where = pointer('webhooks', 'jobEnded', method.toLowerCase());
+  const { parameters, requestBody } = resolve(where).node;
+  for (const [i, { name, required, schema }] of parameters.entries()) {
+    const text = headers[name.toLowerCase()];
+    assert.ok(text !== undefined || !required, `header ${name} is missing`);
+    const valid = validatorAt(`${where}${pointer('parameters', String(i), 'schema')}`);
+    assert.ok(valid(schema.type === 'integer' ? Number(text) : text), `header ${name}: ${text}`);
+  }
+  const [type] = Object.keys(requestBody.content);
+  assert.equal(headers['content-type'], type);
+  const valid = validatorAt(`${where}${pointer('requestBody', 'content', type, 'schema')}`);
+  assert.ok(valid(JSON.parse(body)), ajv.errorsText(valid.errors));
+}
+
 // Validates any value against a schema of the contract, e.g. a job found in a log.
 export function checkSchema(name, value) {
   const valid = validatorAt(`/components/schemas/${name}`);
