@@ -25,7 +25,8 @@
 typedef struct nst_team nst_team;
 
 /* Makes a team of `threads` (1..256) including the calling thread, so threads - 1 are started; those run at
- * `niceness` (0..19, setpriority(2) of that thread alone). NST_INVALID, NST_NO_MEMORY, NST_IO. */
+ * a niceness that is `niceness` (0..19) above the calling thread's, at most 19 (setpriority(2) of each thread
+ * alone). NST_INVALID, NST_NO_MEMORY, NST_IO. */
 nst_status nst_team_create(int threads, int niceness, nst_team **out, nst_error *err);
 void nst_team_destroy(nst_team *team);
 int nst_team_threads(const nst_team *team);
@@ -289,7 +290,7 @@ typedef struct nst_memory_request {
 /* The most bytes that nst_stylize will hold at one time for such a job, within 10 %: the network's
  * activations and workspace, the targets, the iterate, the best one, and the optimiser's vectors, of the
  * history as many pairs as will fill. Beyond it come the weights, which jobs share, and the caller's
- * pictures. An optimisation that ends early takes less. Cheap, allocates nothing, thread-safe. NST_INVALID
+ * pictures and checkpoints. An optimisation that ends early takes less. Cheap, allocates nothing, thread-safe. NST_INVALID
  * (as nst_stylize would say), NST_NO_MEMORY (beyond any address space). */
 nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t *bytes, nst_error *err);
 

@@ -19,7 +19,9 @@ typedef struct worker {
 } worker;
 
 struct nst_team {
-  int threads, niceness;
+  int threads;
+  bool nice;    /* the threads run at `niceness`, else at that of the thread that makes the team */
+  int niceness; /* as setpriority(2) takes it */
   const nst_kernels *kernels;
   int started; /* valid entries of workers: at most threads - 1 */
   worker *workers;
@@ -48,9 +50,8 @@ static void work(nst_team *team, int thread) {
 static void *worker_main(void *argument) {
   const worker *self = argument;
   nst_team *team = self->team;
-  /* On Linux this is the niceness of the thread alone. It may be refused when the process runs at a higher
-   * one already, which serves the purpose as well. */
-  if (team->niceness > 0) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), team->niceness);
+  /* On Linux this is the niceness of the thread alone. */
+  if (team->nice) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), team->niceness);
   unsigned seen = 0;
   (void)pthread_mutex_lock(&team->lock);
   for (;;) {
@@ -84,6 +85,13 @@ static nst_status start_workers(nst_team *team, nst_error *err) {
   return failure == 0 ? NST_OK : nst_fail_errno(err, failure, "a compute thread could not be started");
 }
 
+/* Under a program that is nice already the threads are to give way to it all the same. On Linux this reads the
+ * niceness of the calling thread. */
+static int nicer_by(int more) {
+  int niceness = getpriority(PRIO_PROCESS, 0) + more;
+  return niceness < MAX_NICENESS ? niceness : MAX_NICENESS;
+}
+
 nst_status nst_team_create(int threads, int niceness, nst_team **out, nst_error *err) {
   if (threads < 1 || threads > MAX_THREADS)
     return nst_fail_field(err, NST_INVALID, "threads", "1..256", "a team cannot have %d threads", threads);
@@ -92,7 +100,8 @@ nst_status nst_team_create(int threads, int niceness, nst_team **out, nst_error 
   nst_team *team = calloc(1, sizeof *team);
   if (!team) return nst_fail_memory(err, "a team of threads");
   team->threads = threads;
-  team->niceness = niceness;
+  team->nice = niceness > 0;
+  team->niceness = nicer_by(niceness);
   team->kernels = nst_kernels_choose();
   (void)pthread_mutex_init(&team->lock, NULL);
   (void)pthread_cond_init(&team->wake, NULL);

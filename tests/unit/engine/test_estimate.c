@@ -23,6 +23,7 @@ typedef struct job {
   nst_optimizer optimizer;
   int iterations, history;
   bool exact;
+  nst_buf checkpoint; /* where it begins; empty: anew */
 } job;
 
 static nst_memory_request request_of(const job *j) {
@@ -44,7 +45,19 @@ static size_t estimate(const nst_memory_request *request) {
   return bytes;
 }
 
-static nst_status run(const job *j) {
+/* Makes a checkpoint of one evaluation and stops there. */
+typedef struct interruption {
+  int at;
+  nst_buf made;
+} interruption;
+
+static bool interrupt(void *context, const nst_progress *progress) {
+  interruption *i = context;
+  if (progress->evaluation < i->at) return true;
+  return nst_stylize_checkpoint(progress->state, SIZE_MAX, &i->made, NULL) != NST_OK;
+}
+
+static nst_status run(const job *j, interruption *make) {
   nst_picture content = test_picture(j->content.width, j->content.height, 1), out = NST_PICTURE_INIT;
   nst_picture styles[MOST_STYLES];
   for (size_t i = 0; i < j->style_count; i++)
@@ -53,12 +66,14 @@ static nst_status run(const job *j) {
       .optimizer = j->optimizer,
       .iterations = j->iterations,
       .learning_rate = 1.0,
-      .history = j->history};
+      .history = j->history,
+      .checkpoint = j->checkpoint.data,
+      .checkpoint_size = j->checkpoint.size};
   nst_team *team = NULL;
   nst_status status = nst_team_create(THREADS, 0, &team, NULL);
   if (status == NST_OK)
-    status = nst_stylize(
-        model.weights, team, &content, styles, j->style_count, &options, NULL, NULL, &out, NULL, NULL);
+    status = nst_stylize(model.weights, team, &content, styles, j->style_count, &options,
+        make ? interrupt : NULL, make, &out, NULL, NULL);
   nst_team_destroy(team);
   nst_picture_release(&content);
   nst_picture_release(&out);
@@ -80,17 +95,17 @@ static size_t status_line(const char *name) {
 /* In a process of its own: what its resident memory grows by, at the most. A first, small job has the
  * libraries set themselves up; memory that was freed before is not to be used again. */
 static size_t measure(const job *j) {
-  static const job first = {{64, 64}, {{64, 64}}, 1, NST_OPTIMIZER_LBFGS, 3, 1, false};
+  static const job first = {{64, 64}, {{64, 64}}, 1, NST_OPTIMIZER_LBFGS, 3, 1, false, NST_BUF_INIT};
   int ends[2];
   size_t grown = 0;
   assert_int_equal(pipe(ends), 0);
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
-    nst_status status = run(&first);
+    nst_status status = run(&first, NULL);
     (void)malloc_trim(0);
     size_t before = status_line("VmRSS");
-    if (status == NST_OK && run(j) == NST_OK) grown = status_line("VmHWM") - before;
+    if (status == NST_OK && run(j, NULL) == NST_OK) grown = status_line("VmHWM") - before;
     _exit(write(ends[1], &grown, sizeof grown) == sizeof grown ? 0 : 1);
   }
   int ended = 0;
@@ -114,27 +129,44 @@ static void assert_within_tenth(const job *j) {
 
 static void a_job_with_a_full_history(void **state) {
   (void)state;
-  assert_within_tenth(&(job){{256, 192}, {{256, 192}}, 1, NST_OPTIMIZER_LBFGS, 8, 4, false});
+  assert_within_tenth(&(job){{256, 192}, {{256, 192}}, 1, NST_OPTIMIZER_LBFGS, 8, 4, false, NST_BUF_INIT});
 }
 
 static void a_job_whose_history_does_not_fill(void **state) {
   (void)state;
-  assert_within_tenth(&(job){{128, 96}, {{128, 96}}, 1, NST_OPTIMIZER_LBFGS, 20, 100, false});
+  assert_within_tenth(&(job){{128, 96}, {{128, 96}}, 1, NST_OPTIMIZER_LBFGS, 20, 100, false, NST_BUF_INIT});
 }
 
 static void a_job_with_adam(void **state) {
   (void)state;
-  assert_within_tenth(&(job){{192, 256}, {{192, 256}}, 1, NST_OPTIMIZER_ADAM, 2, 100, false});
+  assert_within_tenth(&(job){{192, 256}, {{192, 256}}, 1, NST_OPTIMIZER_ADAM, 2, 100, false, NST_BUF_INIT});
 }
 
 static void a_job_with_a_large_style(void **state) {
   (void)state;
-  assert_within_tenth(&(job){{96, 64}, {{64, 64}, {384, 320}}, 2, NST_OPTIMIZER_LBFGS, 3, 4, false});
+  assert_within_tenth(
+      &(job){{96, 64}, {{64, 64}, {384, 320}}, 2, NST_OPTIMIZER_LBFGS, 3, 4, false, NST_BUF_INIT});
 }
 
 static void an_exact_job(void **state) {
   (void)state;
-  assert_within_tenth(&(job){{192, 160}, {{128, 128}}, 1, NST_OPTIMIZER_LBFGS, 4, 2, true});
+  assert_within_tenth(&(job){{192, 160}, {{128, 128}}, 1, NST_OPTIMIZER_LBFGS, 4, 2, true, NST_BUF_INIT});
+}
+
+/* What it restores is what it would have had. */
+static void check_resumed(job j, int at) {
+  interruption stop = {at, NST_BUF_INIT};
+  assert_int_equal(run(&j, &stop), NST_CANCELED);
+  (void)malloc_trim(0);
+  j.checkpoint = stop.made;
+  assert_within_tenth(&j);
+  nst_buf_release(&stop.made);
+}
+
+static void a_job_that_goes_on(void **state) {
+  (void)state;
+  check_resumed((job){{256, 192}, {{256, 192}}, 1, NST_OPTIMIZER_LBFGS, 12, 8, false, NST_BUF_INIT}, 10);
+  check_resumed((job){{192, 256}, {{192, 256}}, 1, NST_OPTIMIZER_ADAM, 3, 100, false, NST_BUF_INIT}, 2);
 }
 
 static const nst_size square = {128, 128};
@@ -259,6 +291,7 @@ int main(void) {
       cmocka_unit_test(a_job_with_adam),
       cmocka_unit_test(a_job_with_a_large_style),
       cmocka_unit_test(an_exact_job),
+      cmocka_unit_test(a_job_that_goes_on),
       cmocka_unit_test(only_pairs_that_fill_count),
       cmocka_unit_test(the_largest_style_counts),
       cmocka_unit_test(what_cannot_run_has_no_estimate),

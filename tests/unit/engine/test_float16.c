@@ -31,7 +31,40 @@ static void every_value(void **state) {
   }
 }
 
+static void every_value_comes_back(void **state) {
+  (void)state;
+  for (int bits = 0; bits < 65536; bits++) {
+    uint16_t back = nst_float16_from_float(nst_float16_to_float((uint16_t)bits));
+    if ((bits >> 10 & 31) == 31 && (bits & 1023) != 0)
+      assert_true(isnan(nst_float16_to_float(back)));
+    else
+      assert_int_equal(back, bits);
+  }
+}
+
+static void check_half(float value, int bits) {
+  assert_int_equal(nst_float16_from_float(value), bits);
+  assert_int_equal(nst_float16_from_float(-value), bits | 0x8000);
+}
+
+/* Between two neighbours the middle goes to the even one, and what lies beside it to the nearer one. */
+static void values_between_are_rounded(void **state) {
+  (void)state;
+  for (int bits = 0; bits < 0x7C00; bits++) {
+    double low = defined_value(bits), high = bits == 0x7BFF ? 65536.0 : defined_value(bits + 1);
+    float middle = (float)((low + high) / 2.0);
+    check_half(middle, bits % 2 == 0 ? bits : bits + 1);
+    check_half(nextafterf(middle, 0.0F), bits);
+    check_half(nextafterf(middle, 1e9F), bits + 1);
+  }
+  check_half(1e-30F, 0);
+  check_half(1e-44F, 0);
+  check_half(70000.0F, 0x7C00);
+  check_half(1e30F, 0x7C00);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(every_value)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_value), cmocka_unit_test(every_value_comes_back),
+      cmocka_unit_test(values_between_are_rounded)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

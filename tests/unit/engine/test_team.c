@@ -126,6 +126,36 @@ static void threads_are_nice_and_leave_signals_alone(void **state) {
   (void)pthread_barrier_destroy(&facts.barrier);
 }
 
+/* Returns NULL, or what is wrong. */
+static void *make_nice_teams(void *context) {
+  int own = getpriority(PRIO_PROCESS, 0) > 12 ? 17 : 12;
+  (void)context;
+  if (setpriority(PRIO_PROCESS, 0, own) != 0) return "the thread could not be made nice";
+  for (int more = 0; more <= 9; more += 3) {
+    nst_team *team = NULL;
+    thread_facts facts = {.niceness = {-1, -1}};
+    int expected = own + more < 19 ? own + more : 19;
+    if (pthread_barrier_init(&facts.barrier, NULL, 2) != 0) return "no barrier";
+    if (nst_team_create(2, more, &team, NULL) != NST_OK) return "no team";
+    nst_team_run(team, note_facts, &facts, 2);
+    nst_team_destroy(team);
+    (void)pthread_barrier_destroy(&facts.barrier);
+    if (facts.niceness[0] != own || facts.niceness[1] != expected) return "the niceness is another one";
+  }
+  return NULL;
+}
+
+/* Niceness counts from that of the thread that makes the team, and ends at 19. On a thread of its own: it may
+ * not come down again. */
+static void niceness_adds_to_that_of_the_creator(void **state) {
+  (void)state;
+  pthread_t creator;
+  void *wrong = NULL;
+  assert_int_equal(pthread_create(&creator, NULL, make_nice_teams, NULL), 0);
+  assert_int_equal(pthread_join(creator, &wrong), 0);
+  if (wrong) fail_msg("%s", (const char *)wrong);
+}
+
 static void refuses_senseless_numbers(void **state) {
   (void)state;
   const int wrong[][2] = {{0, 0}, {-1, 0}, {257, 0}, {2, -1}, {2, 20}};
@@ -223,6 +253,7 @@ int main(void) {
       cmocka_unit_test(rounds_see_each_other),
       cmocka_unit_test(threads_work_at_the_same_time),
       cmocka_unit_test(threads_are_nice_and_leave_signals_alone),
+      cmocka_unit_test(niceness_adds_to_that_of_the_creator),
       cmocka_unit_test(refuses_senseless_numbers),
       cmocka_unit_test(reports_threads_that_do_not_start),
       cmocka_unit_test(a_team_begins_with_the_fastest_kernels),
