@@ -213,11 +213,13 @@ typedef enum nst_optimizer { NST_OPTIMIZER_LBFGS, NST_OPTIMIZER_ADAM } nst_optim
 typedef struct nst_stylize_options {
   nst_objective_options objective;
   nst_optimizer optimizer;
-  int iterations;         /* loss evaluations, at least 1; the reference: 500 */
-  double learning_rate;   /* greater than 0; the reference: 1 with L-BFGS */
-  int history;            /* L-BFGS only, at least 1; the reference: 100 */
-  const void *checkpoint; /* of nst_stylize_checkpoint, to go on from; NULL: from the begin */
-  size_t checkpoint_size;
+  int iterations;       /* loss evaluations, at least 1; the reference: 500 */
+  double learning_rate; /* greater than 0; the reference: 1 with L-BFGS */
+  int history;          /* L-BFGS only, at least 1; the reference: 100 */
+  /* What nst_stylize_checkpoint made of the same job, to go on from there; only `iterations` may be another
+   * number. Aligned to 8 bytes; read until the first callback. NULL: from the begin. */
+  const void *checkpoint;
+  size_t checkpoint_size; /* bytes */
 } nst_stylize_options;
 
 typedef struct nst_stylize_state nst_stylize_state;
@@ -227,7 +229,7 @@ typedef struct nst_progress {
   int evaluation, evaluations; /* 1-based count of this one, and how many there will be */
   int resumed;       /* evaluations that came with the checkpoint; the first one of this run is the next */
   int width, height; /* of the image being optimised */
-  double seconds;    /* since the start, targets included */
+  double seconds;    /* since the start of this run, targets included */
   const nst_losses *losses; /* of this evaluation */
   nst_stylize_state *state; /* for nst_stylize_snapshot; valid during the callback only */
 } nst_progress;
@@ -260,8 +262,9 @@ nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_pic
 
 /* Inside the callback: appends all that is needed to go on from this evaluation, which is then made once
  * more. A run that goes on makes the same evaluations to the bit as one that was never interrupted, always
- * with Adam, and with L-BFGS where its history fits: `max_bytes` bounds the optimiser's vectors, the pictures
- * come on top (15 bytes a pixel). Else it goes on with the newest curvature pairs. NST_NO_MEMORY. */
+ * with Adam (24 bytes a pixel), and with L-BFGS where all of its history fits into `max_bytes`. Else it goes
+ * on with as many of the newest curvature pairs as fit, at least 1 and at most 8 (12 bytes a pixel each). The
+ * pictures come on top (15 bytes a pixel). NST_NO_MEMORY. */
 nst_status nst_stylize_checkpoint(
     const nst_stylize_state *state, size_t max_bytes, nst_buf *out, nst_error *err);
 
@@ -290,8 +293,8 @@ typedef struct nst_memory_request {
 /* The most bytes that nst_stylize will hold at one time for such a job, within 10 %: the network's
  * activations and workspace, the targets, the iterate, the best one, and the optimiser's vectors, of the
  * history as many pairs as will fill. Beyond it come the weights, which jobs share, and the caller's
- * pictures and checkpoints. An optimisation that ends early takes less. Cheap, allocates nothing, thread-safe. NST_INVALID
- * (as nst_stylize would say), NST_NO_MEMORY (beyond any address space). */
+ * pictures and checkpoints. An optimisation that ends early takes less. Cheap, allocates nothing,
+ * thread-safe. NST_INVALID (as nst_stylize would say), NST_NO_MEMORY (beyond any address space). */
 nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t *bytes, nst_error *err);
 
 #endif

@@ -5,14 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of the optimiser: all of L-BFGS with 100 pairs up to 80x80 pixels, 19 pairs at 256x256, 3 at 512x512. Two
- * go on as well as all (after 20, 60 and 110 evaluations the loss went on falling within three evaluations,
- * even without any), and the store takes 5 ms to keep a megabyte. */
-enum { PREVIEW_QUALITY = 85, CHECKPOINT_BYTES = 16 << 20 };
+/* Of checkpoints: bytes of the optimiser, which are 8 pairs of L-BFGS up to 330x330 pixels, 3 at 512x512, at
+ * least one (src/engine/lbfgs_state.c tells why these do), and the most that is stored for them in a second:
+ * disks wear out, and both making and storing them holds the job up. 512x512 has 13 MB, 1024x1024 28 MB. */
+enum { PREVIEW_QUALITY = 85, CHECKPOINT_BYTES = 10 << 20, CHECKPOINT_BYTES_PER_SECOND = 8000000 };
 
 typedef struct running_job {
   nst_run *run;
   nst_options options;
+  nst_buf checkpoint; /* where it began; empty after the first evaluation */
+  double next_save;   /* seconds since the start of the run */
 } running_job;
 
 static nst_status load_pictures(nst_decoder *decoder, running_job *job, nst_inputs *inputs, nst_error *err) {
@@ -46,15 +48,17 @@ static void publish_preview(nst_run *run, const nst_progress *progress) {
 
 /* A checkpoint that cannot be made is no reason to stop either; the jobs library tells of those that cannot
  * be stored. */
-static void save_checkpoint(nst_run *run, const nst_progress *progress) {
+static void save_checkpoint(running_job *job, const nst_progress *progress) {
   nst_buf bytes = NST_BUF_INIT;
   if (nst_stylize_checkpoint(progress->state, CHECKPOINT_BYTES, &bytes, NULL) == NST_OK)
-    (void)nst_run_save_checkpoint(run, bytes.data, bytes.size, NULL);
+    (void)nst_run_save_checkpoint(job->run, bytes.data, bytes.size, NULL);
+  job->next_save = progress->seconds + (double)bytes.size / CHECKPOINT_BYTES_PER_SECOND;
   nst_buf_release(&bytes);
 }
 
 static bool on_progress(void *context, const nst_progress *p) {
   running_job *job = context;
+  nst_buf_release(&job->checkpoint); /* gone on from: its memory is not needed any more */
   nst_job_progress progress = {
       .fraction = (double)p->evaluation / p->evaluations,
       .evaluation = p->evaluation,
@@ -69,7 +73,8 @@ static bool on_progress(void *context, const nst_progress *p) {
   };
   bool go_on = nst_run_progress(job->run, &progress);
   if (go_on && nst_run_preview_due(job->run)) publish_preview(job->run, p);
-  if (nst_run_checkpoint_due(job->run)) save_checkpoint(job->run, p);
+  /* At a stop there is one more, so that nothing is lost. */
+  if (nst_run_checkpoint_due(job->run) && (!go_on || p->seconds >= job->next_save)) save_checkpoint(job, p);
   return go_on;
 }
 
@@ -105,10 +110,9 @@ static nst_status repaint(
   nst_stylize_options options = nst_options_for_engine(&job->options);
   nst_team *team = context->teams[nst_run_worker(job->run)];
   nst_picture picture = NST_PICTURE_INIT;
-  nst_buf checkpoint = NST_BUF_INIT;
-  if (nst_run_read_checkpoint(job->run, &checkpoint, NULL) == NST_OK) {
-    options.checkpoint = checkpoint.data;
-    options.checkpoint_size = checkpoint.size;
+  if (nst_run_read_checkpoint(job->run, &job->checkpoint, NULL) == NST_OK) {
+    options.checkpoint = job->checkpoint.data;
+    options.checkpoint_size = job->checkpoint.size;
   }
   nst_status status = nst_stylize(context->weights, team, &inputs->content, inputs->styles,
       (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
@@ -117,7 +121,7 @@ static nst_status repaint(
     status = nst_stylize(context->weights, team, &inputs->content, inputs->styles,
         (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
   }
-  nst_buf_release(&checkpoint);
+  nst_buf_release(&job->checkpoint);
   if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {
     nst_status kept = hand_over(job, &picture, err);
     if (status == NST_OK) status = kept;

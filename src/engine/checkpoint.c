@@ -34,6 +34,12 @@ typedef struct job_parts {
   int64_t pooling, exact, optimizer, history, width, height, styles;
 } job_parts;
 
+/* Pictures that are none are refused later. */
+static void digest_picture(const nst_picture *picture, char out[NST_SHA256_SIZE]) {
+  bool any = picture->rgb && picture->width > 0 && picture->height > 0;
+  nst_sha256_hex(picture->rgb, any ? nst_picture_bytes(picture) : 0, out);
+}
+
 void nst_job_identity(const nst_weights *weights, const nst_picture *content, const nst_picture *styles,
     size_t style_count, const nst_stylize_options *options, char out[NST_SHA256_SIZE]) {
   char digest[NST_SHA256_SIZE];
@@ -49,12 +55,12 @@ void nst_job_identity(const nst_weights *weights, const nst_picture *content, co
       .height = content->height,
       .styles = (int64_t)style_count};
   memcpy(id.weights, nst_weights_get_info(weights)->sha256, sizeof id.weights);
-  nst_sha256_hex(content->rgb, nst_picture_bytes(content), digest);
+  digest_picture(content, digest);
   memcpy(id.content, digest, sizeof id.content);
   nst_sha256_hex(&id, sizeof id, out);
   for (size_t i = 0; i < style_count; i++) { /* each is added to the digest so far */
     char chain[2 * DIGITS + 32];
-    nst_sha256_hex(styles[i].rgb, nst_picture_bytes(&styles[i]), digest);
+    digest_picture(&styles[i], digest);
     int n = snprintf(chain, sizeof chain, "%s%s%dx%d", out, digest, styles[i].width, styles[i].height);
     nst_sha256_hex(chain, (size_t)n, out);
   }
@@ -64,6 +70,12 @@ void nst_job_identity(const nst_weights *weights, const nst_picture *content, co
 
 static size_t padded(size_t bytes) {
   return (bytes + 7) / 8 * 8;
+}
+
+/* Bytes of a whole checkpoint: `values` are those of the picture. */
+static size_t size_of(size_t values, size_t losses, size_t optimizer) {
+  return sizeof(header) + losses + padded(values * sizeof(float)) + padded(values) + padded(optimizer) +
+         DIGITS;
 }
 
 static nst_status append_padded(nst_buf *out, const void *data, size_t size, nst_error *err) {
@@ -96,9 +108,10 @@ nst_status nst_checkpoint_write(const nst_checkpoint *c, const char *identity, n
   size_t pixels = (size_t)c->width * (size_t)c->height, begin = out->size;
   const header h = make_header(c, identity);
   char digest[NST_SHA256_SIZE];
-  nst_status status = nst_buf_append(out, &h, sizeof h, err);
-  if (status == NST_OK)
-    status = append_padded(out, c->losses, (size_t)(c->evaluation - 1) * sizeof *c->losses, err);
+  size_t losses = (size_t)(c->evaluation - 1) * sizeof *c->losses;
+  nst_status status = nst_buf_reserve(out, size_of(pixels * 3, losses, c->optimizer.size), err);
+  if (status == NST_OK) status = nst_buf_append(out, &h, sizeof h, err);
+  if (status == NST_OK) status = append_padded(out, c->losses, losses, err);
   if (status == NST_OK) status = append_padded(out, c->x, pixels * 3 * sizeof *c->x, err);
   if (status == NST_OK) status = append_padded(out, c->best, pixels * 3, err);
   if (status == NST_OK) status = append_padded(out, c->optimizer.data, c->optimizer.size, err);
@@ -123,8 +136,7 @@ static nst_status check_header(const header *h, size_t size, const char *identit
       h->optimizer_bytes > size || isnan(h->best_loss))
     return refuse(err, "its numbers are out of bounds");
   size_t values = (size_t)h->width * (size_t)h->height * 3;
-  size_t whole = sizeof *h + (size_t)(h->evaluation - 1) * sizeof(double) + padded(values * sizeof(float)) +
-                 padded(values) + padded((size_t)h->optimizer_bytes) + DIGITS;
+  size_t whole = size_of(values, (size_t)(h->evaluation - 1) * sizeof(double), (size_t)h->optimizer_bytes);
   return whole == size ? NST_OK : refuse(err, "its parts do not add up to its size");
 }
 
@@ -141,6 +153,7 @@ nst_status nst_checkpoint_read(
   char digest[NST_SHA256_SIZE];
   const char *at = data;
   *out = (nst_checkpoint){0};
+  if ((uintptr_t)data % 8 != 0) return refuse(err, "it is not aligned to 8 bytes");
   if (size < sizeof h + DIGITS) return refuse(err, "it is cut short");
   memcpy(&h, at, sizeof h);
   nst_status status = check_header(&h, size, identity, err);

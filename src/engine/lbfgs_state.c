@@ -1,11 +1,14 @@
 /* L-BFGS as bytes. Its curvature pairs are most of it; where there is no room for all of them the newest are
- * kept, in half the bits: what they tell is rough anyway, and how few suffice is shown by the tests. */
+ * kept, in half the bits: few suffice, as what they tell is rough anyway.
+ */
 #include "float16.h"
 #include "memory.h"
 #include "optimizer_state.h"
 
 #include <math.h>
 #include <string.h>
+
+enum { ENOUGH = 8 }; /* pairs, where not all are kept */
 
 typedef struct header {
   uint64_t n;
@@ -22,38 +25,77 @@ typedef struct header {
 
 /* ---- Saving */
 
-static nst_status append_half(const float *v, size_t n, nst_buf *out, nst_error *err) {
+/* A vector as it is formed of others: factor * v - less. */
+typedef struct difference {
+  const float *v, *less; /* less: NULL for nothing */
+  float factor;
+} difference;
+
+static float value_of(const difference *d, size_t i) {
+  float value = d->factor * d->v[i];
+  return d->less ? value - d->less[i] : value;
+}
+
+static nst_status append_half(const difference *d, size_t n, nst_buf *out, nst_error *err) {
   enum { PIECE = 4096 };
   uint16_t piece[PIECE];
   float largest = 0.0F;
-  for (size_t i = 0; i < n; i++) largest = nst_vector_larger(largest, fabsf(v[i]));
+  for (size_t i = 0; i < n; i++) largest = nst_vector_larger(largest, fabsf(value_of(d, i)));
   /* The largest becomes 2^15, so that the least that counts is far above the subnormal numbers. */
   float factor = largest > 0.0F && isfinite(largest) ? largest / 32768.0F : 1.0F;
   nst_status status = nst_buf_append(out, &factor, sizeof factor, err);
   for (size_t i = 0; status == NST_OK && i < n; i += PIECE) {
     size_t count = n - i < PIECE ? n - i : PIECE;
-    for (size_t k = 0; k < count; k++) piece[k] = nst_float16_from_float(v[i + k] / factor);
+    for (size_t k = 0; k < count; k++) piece[k] = nst_float16_from_float(value_of(d, i + k) / factor);
     status = nst_buf_append(out, piece, count * sizeof piece[0], err);
   }
   return status;
 }
 
-static nst_status append_pairs(const nst_lbfgs *l, const header *h, nst_buf *out, nst_error *err) {
-  size_t n = l->vector.n;
+static nst_status append_whole(const nst_lbfgs *l, nst_buf *out, nst_error *err) {
+  size_t vector = l->vector.n * sizeof(float);
   nst_status status = NST_OK;
-  for (int i = l->count - h->count; status == NST_OK && i < l->count; i++) {
+  if (l->moved) status = nst_buf_append(out, l->previous, vector, err);
+  if (l->moved && status == NST_OK) status = nst_buf_append(out, l->direction, vector, err);
+  for (int i = 0; status == NST_OK && i < l->count; i++) {
     const nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, i);
-    const float *vectors[] = {p->s, p->y};
-    for (int v = 0; status == NST_OK && v < 2; v++)
-      status = h->whole ? nst_buf_append(out, vectors[v], n * sizeof(float), err)
-                        : append_half(vectors[v], n, out, err);
+    status = nst_buf_append(out, p->s, vector, err);
+    if (status == NST_OK) status = nst_buf_append(out, p->y, vector, err);
   }
   return status;
 }
 
+static nst_status append_pair(
+    const difference *s, const difference *y, size_t n, nst_buf *out, nst_error *err) {
+  nst_status status = append_half(s, n, out, err);
+  return status == NST_OK ? append_half(y, n, out, err) : status;
+}
+
+/* The last `count` pairs. The newest is the one of the last step: it is not made yet, but could be, as the
+ * gradient is known while the function is called. */
+static nst_status append_newest(const nst_lbfgs *l, int count, nst_buf *out, nst_error *err) {
+  nst_status status = NST_OK;
+  for (int i = l->count - count + (l->moved ? 1 : 0); status == NST_OK && i < l->count; i++) {
+    const nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, i);
+    status =
+        append_pair(&(difference){p->s, NULL, 1.0F}, &(difference){p->y, NULL, 1.0F}, l->vector.n, out, err);
+  }
+  if (status != NST_OK || !l->moved || count == 0) return status;
+  return append_pair(&(difference){l->direction, NULL, (float)l->length},
+      &(difference){l->gradient, l->previous, 1.0F}, l->vector.n, out, err);
+}
+
+static int newest_count(const nst_lbfgs *l, size_t max_bytes, size_t pair) {
+  size_t fitting = max_bytes / pair;
+  int most = fitting > ENOUGH ? ENOUGH : fitting < 1 ? 1 : (int)fitting;
+  if (most > l->options.history) most = l->options.history;
+  int count = l->count + (l->moved ? 1 : 0);
+  return count < most ? count : most;
+}
+
 nst_status nst_lbfgs_save(const nst_lbfgs *l, size_t max_bytes, nst_buf *out, nst_error *err) {
-  size_t n = l->vector.n, vector = n * sizeof(float);
-  size_t step = l->moved ? 2 * vector : 0, pair = 2 * (n * sizeof(uint16_t) + sizeof(float));
+  size_t n = l->vector.n, vector = n * sizeof(float), pair = 2 * (n * sizeof(uint16_t) + sizeof(float));
+  size_t bytes = ((l->moved ? 2 : 0) + 2 * (size_t)l->count) * vector;
   header h = {.n = n,
       .iterations = l->at.iterations,
       .evaluations = l->at.evaluations,
@@ -61,21 +103,19 @@ nst_status nst_lbfgs_save(const nst_lbfgs *l, size_t max_bytes, nst_buf *out, ns
       .largest = l->at.largest,
       .begun = l->begun,
       .moved = l->moved,
+      .whole = bytes <= max_bytes,
       .length = l->length,
       .scale = l->scale,
       .count = l->count};
-  h.whole = step + (size_t)l->count * 2 * vector <= max_bytes;
   if (!h.whole) {
-    /* The last step is one more pair, and the newest; but it takes as much room as two. */
-    h.moved = step > 0 && step + pair <= max_bytes;
-    size_t room = (max_bytes - (h.moved ? step : 0)) / pair;
-    h.count = room < (size_t)l->count ? (int32_t)room : l->count;
-    h.begun = h.moved || h.count > 0;
+    h.moved = false;
+    h.count = newest_count(l, max_bytes, pair);
+    bytes = (size_t)h.count * pair;
   }
-  nst_status status = nst_buf_append(out, &h, sizeof h, err);
-  if (status == NST_OK && h.moved) status = nst_buf_append(out, l->previous, vector, err);
-  if (status == NST_OK && h.moved) status = nst_buf_append(out, l->direction, vector, err);
-  return status == NST_OK ? append_pairs(l, &h, out, err) : status;
+  nst_status status = nst_buf_reserve(out, sizeof h + bytes, err);
+  if (status == NST_OK) status = nst_buf_append(out, &h, sizeof h, err);
+  if (status != NST_OK) return status;
+  return h.whole ? append_whole(l, out, err) : append_newest(l, h.count, out, err);
 }
 
 /* ---- Loading */

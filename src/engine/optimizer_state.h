@@ -44,9 +44,9 @@ static inline nst_lbfgs_pair *nst_lbfgs_pair_at(const nst_lbfgs *l, int i) {
   return &l->pairs[(l->oldest + i) % l->options.history];
 }
 
-/* Appends the state as it is while an evaluation's function is called, in at most `max_bytes` (or a few
- * hundred more): whole if that suffices, so that an object that loads it makes the same steps to the bit;
- * else as many of the newest pairs as fit, rounded to 11 bits. NST_NO_MEMORY. */
+/* Appends the state as it is while an evaluation's function is called and has written the gradient: whole if
+ * its vectors take at most `max_bytes`, so that an object that loads it makes the same steps to the bit; else
+ * as many of the newest pairs as fit, at least 1 and at most 8, rounded to 11 bits. NST_NO_MEMORY. */
 nst_status nst_lbfgs_save(const nst_lbfgs *lbfgs, size_t max_bytes, nst_buf *out, nst_error *err);
 
 /* Loads it into a new object of the same n and options; the next step() begins with the evaluation during

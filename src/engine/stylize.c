@@ -105,6 +105,7 @@ static bool evaluate(void *context, const float *x, float *gradient, double *los
                          losses.total));
   }
   /* A checkpoint has no names; the layers are the same in every evaluation. */
+  s->first.count = losses.count;
   for (int i = 0; i < s->first.count; i++) s->first.layers[i].name = losses.layers[i].name;
   if (losses.total < s->best_loss) {
     s->best_loss = losses.total;

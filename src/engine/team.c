@@ -85,8 +85,8 @@ static nst_status start_workers(nst_team *team, nst_error *err) {
   return failure == 0 ? NST_OK : nst_fail_errno(err, failure, "a compute thread could not be started");
 }
 
-/* Under a program that is nice already the threads are to give way to it all the same. On Linux this reads the
- * niceness of the calling thread. */
+/* Under a program that is nice already the threads are to give way to it all the same. On Linux this reads
+ * the niceness of the calling thread. */
 static int nicer_by(int more) {
   int niceness = getpriority(PRIO_PROCESS, 0) + more;
   return niceness < MAX_NICENESS ? niceness : MAX_NICENESS;

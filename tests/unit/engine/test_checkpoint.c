@@ -1,7 +1,5 @@
-#include "checkpoint.h"
-#include "support.h"
-
-#include "nst/id.h"
+/* Runs that go on from a checkpoint against runs that were never interrupted. */
+#include "interrupted.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,178 +9,230 @@
 
 #include <cmocka.h>
 
-enum { RUN = 30, ALL = 1 << 30 };
-
 static test_model model;
 
-/* Stops at evaluation `stop_at`, with a checkpoint of it. */
-typedef struct record {
-  int stop_at, first; /* first: evaluation of the first call */
-  size_t max_bytes;
-  nst_buf checkpoint;
-  bool wrong;
-} record;
-
-static bool note(void *context, const nst_progress *progress) {
-  record *r = context;
-  if (r->first == 0) r->first = progress->evaluation;
-  if (progress->evaluation != r->stop_at) return true;
-  if (nst_stylize_checkpoint(progress->state, r->max_bytes, &r->checkpoint, NULL) != NST_OK) r->wrong = true;
-  return false;
-}
-
-typedef struct result {
-  nst_status status;
-  nst_picture picture;
-  nst_stylize_report report;
-  nst_error err;
-} result;
-
-static nst_stylize_options options_of(nst_optimizer optimizer) {
-  return (nst_stylize_options){.objective = {1.0, 1.0, NST_POOLING_MAX, false},
-      .optimizer = optimizer,
-      .iterations = RUN,
-      .learning_rate = optimizer == NST_OPTIMIZER_ADAM ? 10.0 : 1.0,
-      .history = 100};
-}
-
-static result stylize(const nst_stylize_options *options, uint64_t seed, record *r) {
-  nst_picture content = test_picture(28, 20, seed), style = test_picture(24, 30, 2);
-  result out = {.picture = NST_PICTURE_INIT};
-  out.status = nst_stylize(model.weights, NULL, &content, &style, 1, options, r ? note : NULL, r,
-      &out.picture, &out.report, &out.err);
-  nst_picture_release(&content);
-  nst_picture_release(&style);
-  return out;
-}
-
-static void release(result *out) {
-  nst_picture_release(&out->picture);
-  nst_stylize_report_release(&out->report);
-}
-
-/* The checkpoint of a run that is stopped there. */
-static nst_buf interrupt(nst_stylize_options options, int evaluation, size_t max_bytes) {
-  record r = {.stop_at = evaluation, .max_bytes = max_bytes};
-  result out = stylize(&options, 1, &r);
-  assert_int_equal(out.status, NST_CANCELED);
-  assert_false(r.wrong);
-  release(&out);
-  return r.checkpoint;
-}
-
-static result go_on(nst_stylize_options options, const nst_buf *checkpoint, record *r) {
-  options.checkpoint = checkpoint->data;
-  options.checkpoint_size = checkpoint->size;
-  return stylize(&options, 1, r);
-}
-
-static void expect_the_same(const result *a, const result *b) {
-  assert_int_equal(a->status, NST_OK);
-  assert_int_equal(b->status, NST_OK);
+static void assert_same(const test_result *a, const test_result *b) {
+  assert_int_equal(a->status, b->status);
   assert_int_equal(a->report.evaluations, b->report.evaluations);
-  assert_memory_equal(a->report.losses, b->report.losses, (size_t)a->report.evaluations * sizeof(double));
+  assert_memory_equal(a->report.losses, b->report.losses, (size_t)b->report.evaluations * sizeof(double));
   assert_true(a->report.best_loss == b->report.best_loss);
   assert_true(a->report.first.total == b->report.first.total);
-  for (int i = 0; i < a->report.first.count; i++) {
-    assert_string_equal(a->report.first.layers[i].name, b->report.first.layers[i].name);
-    assert_true(a->report.first.layers[i].loss == b->report.first.layers[i].loss);
+  assert_int_equal(a->report.first.count, b->report.first.count);
+  for (int i = 0; i < b->report.first.count; i++) {
+    const nst_layer_loss *x = &a->report.first.layers[i], *y = &b->report.first.layers[i];
+    assert_true(x->loss == y->loss && x->is_style == y->is_style);
+    assert_string_equal(x->name, y->name);
   }
-  assert_memory_equal(a->picture.rgb, b->picture.rgb, nst_picture_bytes(&a->picture));
+  assert_memory_equal(a->picture.rgb, b->picture.rgb, nst_picture_bytes(&b->picture));
 }
 
-/* Interrupted at every evaluation: within a step of L-BFGS, at its begin, at its end. */
-static void an_interrupted_run_is_the_same_to_the_bit(void **state) {
-  (void)state;
-  for (int optimizer = 0; optimizer < 2; optimizer++) {
-    const nst_stylize_options options = options_of((nst_optimizer)optimizer);
-    result whole = stylize(&options, 1, NULL);
-    for (int evaluation = 1; evaluation <= RUN; evaluation++) {
-      nst_buf checkpoint = interrupt(options, evaluation, ALL);
-      record r = {.stop_at = 0};
-      result rest = go_on(options, &checkpoint, &r);
-      assert_int_equal(r.first, evaluation);
-      expect_the_same(&whole, &rest);
-      nst_buf_release(&checkpoint);
-      release(&rest);
-    }
-    release(&whole);
+/* ---- All of the state */
+
+/* Interrupted within a step of L-BFGS, at its begin, at its end. */
+static void check_evaluations(const nst_stylize_options *options, int step) {
+  const int last = TEST_EVALUATIONS;
+  test_keeper undisturbed = {.max_bytes = SIZE_MAX};
+  test_result whole = test_stylize(&model, options, &undisturbed);
+  assert_int_equal(whole.status, NST_OK);
+  assert_false(undisturbed.wrong);
+  for (int i = 1; i <= last; i += step) {
+    test_keeper k = {.max_bytes = SIZE_MAX, .from = last};
+    test_result out = test_resume(&model, *options, &undisturbed.made[i - 1], &k);
+    assert_same(&out, &whole);
+    assert_false(k.wrong);
+    assert_int_equal(k.first, i);
+    assert_int_equal(k.calls, last - i + 1);
+    assert_int_equal(k.resumed, i - 1);
+    assert_true(out.report.seconds_per_evaluation > 0.0);
+    /* What it leaves is what the undisturbed run leaves. */
+    assert_int_equal(k.made[last - 1].size, undisturbed.made[last - 1].size);
+    assert_memory_equal(k.made[last - 1].data, undisturbed.made[last - 1].data, k.made[last - 1].size);
+    test_result_release(&out);
+    test_keeper_release(&k);
   }
+  test_result_release(&whole);
+  test_keeper_release(&undisturbed);
+}
+
+static void adam_goes_on_bit_for_bit(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_ADAM);
+  check_evaluations(&options, 1);
+}
+
+static void lbfgs_goes_on_bit_for_bit(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  check_evaluations(&options, 1);
+}
+
+static void lbfgs_with_a_full_history_goes_on_bit_for_bit(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  options.history = 5;
+  check_evaluations(&options, 5);
+}
+
+/* The loss and its gradient are 0: each step ends at once. */
+static void steps_that_end_early_go_on_bit_for_bit(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  test_inputs in = test_inputs_make();
+  nst_picture_release(&in.styles[0]);
+  in.styles[0] = test_picture(TEST_WIDTH, TEST_HEIGHT, 1);
+  test_keeper k = {.max_bytes = SIZE_MAX};
+  test_result whole = test_run(&model, &in, &options, &k);
+  options.checkpoint = k.made[7].data;
+  options.checkpoint_size = k.made[7].size;
+  test_result out = test_run(&model, &in, &options, NULL);
+  assert_same(&out, &whole);
+  test_result_release(&whole);
+  test_result_release(&out);
+  test_inputs_release(&in);
+  test_keeper_release(&k);
+}
+
+/* A finished run can be prolonged. */
+static void more_evaluations_may_be_asked_for(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  test_result whole = test_stylize(&model, &options, NULL);
+  options.iterations = 12;
+  test_keeper k = {.max_bytes = SIZE_MAX, .from = 12};
+  test_result short_one = test_stylize(&model, &options, &k);
+  assert_int_equal(short_one.status, NST_OK);
+  options.iterations = TEST_EVALUATIONS;
+  test_result out = test_resume(&model, options, &k.made[11], NULL);
+  assert_same(&out, &whole);
+  test_result_release(&whole);
+  test_result_release(&short_one);
+  test_result_release(&out);
+  test_keeper_release(&k);
+}
+
+static void a_resumed_run_can_be_stopped(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  test_keeper k = {.max_bytes = SIZE_MAX, .from = 9, .stop_at = 9}, next = {.stop_at = 11, .from = 99};
+  test_result first = test_stylize(&model, &options, &k),
+              out = test_resume(&model, options, &k.made[8], &next);
+  assert_int_equal(first.status, NST_CANCELED);
+  assert_int_equal(out.status, NST_CANCELED);
+  assert_int_equal(out.report.evaluations, 11);
+  assert_int_equal(next.calls, 3);
+  assert_memory_equal(out.report.losses, first.report.losses, 9 * sizeof(double));
+  assert_non_null(out.picture.rgb);
+  test_result_release(&first);
+  test_result_release(&out);
+  test_keeper_release(&k);
 }
 
 static void a_run_can_be_interrupted_again_and_again(void **state) {
   (void)state;
-  const nst_stylize_options options = options_of(NST_OPTIMIZER_LBFGS);
-  result whole = stylize(&options, 1, NULL);
-  nst_buf checkpoint = interrupt(options, 3, ALL);
-  for (int evaluation = 3; evaluation < RUN; evaluation += 4) {
-    record r = {.stop_at = evaluation, .max_bytes = ALL};
-    result part = go_on(options, &checkpoint, &r);
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  test_result whole = test_stylize(&model, &options, NULL);
+  nst_buf checkpoint = NST_BUF_INIT;
+  for (int at = 1; at < TEST_EVALUATIONS; at += 4) {
+    test_keeper k = {.max_bytes = SIZE_MAX, .from = at, .stop_at = at};
+    test_result part =
+        checkpoint.data ? test_resume(&model, options, &checkpoint, &k) : test_stylize(&model, &options, &k);
     assert_int_equal(part.status, NST_CANCELED);
-    assert_int_equal(part.report.evaluations, evaluation);
+    assert_int_equal(part.report.evaluations, at);
     nst_buf_release(&checkpoint);
-    checkpoint = r.checkpoint;
-    release(&part);
+    checkpoint = k.made[at - 1];
+    test_result_release(&part);
   }
-  result rest = go_on(options, &checkpoint, NULL);
-  expect_the_same(&whole, &rest);
+  test_result rest = test_resume(&model, options, &checkpoint, NULL);
+  assert_same(&rest, &whole);
   nst_buf_release(&checkpoint);
-  release(&rest);
-  release(&whole);
+  test_result_release(&rest);
+  test_result_release(&whole);
 }
 
-static void damage_is_refused(void **state) {
-  (void)state;
-  const nst_stylize_options options = options_of(NST_OPTIMIZER_LBFGS);
-  nst_buf checkpoint = interrupt(options, 5, ALL);
-  for (size_t size = 0; size < checkpoint.size; size += size < 400 ? 1 : 997) {
-    const nst_buf part = {checkpoint.data, size, 0};
-    result out = go_on(options, &part, NULL);
-    assert_int_equal(out.status, NST_CORRUPT);
-    release(&out);
-  }
-  for (size_t at = 0; at < checkpoint.size; at += at < 400 ? 1 : 997) {
-    checkpoint.data[at] ^= 0x40;
-    result out = go_on(options, &checkpoint, NULL);
-    assert_int_equal(out.status, NST_CORRUPT);
-    checkpoint.data[at] ^= 0x40;
-    release(&out);
-  }
-  nst_buf_release(&checkpoint);
+/* ---- A part of it */
+
+enum { PAIR = 2 * (TEST_UNKNOWNS * 2 + 4) /* bytes */ };
+
+/* Beside the pairs; a checkpoint of the first evaluation has none. */
+static size_t optimizer_header(void) {
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  test_keeper k = {.from = 1, .stop_at = 1};
+  test_result out = test_stylize(&model, &options, &k);
+  size_t size = test_open(&k.made[0]).optimizer.size;
+  test_result_release(&out);
+  test_keeper_release(&k);
+  return size;
 }
 
-static void a_checkpoint_belongs_to_its_job(void **state) {
+/* It goes on without a jump, and comes about as far in the end. */
+static void some_pairs_will_do(void **state) {
   (void)state;
-  nst_stylize_options options = options_of(NST_OPTIMIZER_LBFGS);
-  nst_buf checkpoint = interrupt(options, 5, ALL);
-  nst_stylize_options others[5];
-  for (int i = 0; i < 5; i++) {
-    others[i] = options;
-    others[i].checkpoint = checkpoint.data;
-    others[i].checkpoint_size = checkpoint.size;
+  const int at = 14, room[] = {0, 1, 3, 8, 12}, kept[] = {1, 1, 3, 8, 8};
+  const size_t header = optimizer_header();
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  test_result whole = test_stylize(&model, &options, NULL);
+  for (size_t i = 0; i < sizeof room / sizeof room[0]; i++) {
+    test_keeper k = {.max_bytes = (size_t)room[i] * PAIR + PAIR / 2, .from = at, .stop_at = at};
+    test_result first = test_stylize(&model, &options, &k),
+                out = test_resume(&model, options, &k.made[at - 1], NULL);
+    assert_int_equal(first.status, NST_CANCELED);
+    assert_int_equal(test_open(&k.made[at - 1]).optimizer.size, header + (size_t)kept[i] * PAIR);
+    assert_int_equal(out.status, NST_OK);
+    assert_int_equal(out.report.evaluations, TEST_EVALUATIONS);
+    assert_memory_equal(out.report.losses, whole.report.losses, (size_t)at * sizeof(double));
+    double before = first.report.best_loss, reached = out.report.best_loss;
+    for (int e = at; e < TEST_EVALUATIONS; e++) assert_true(out.report.losses[e] < 2.0 * before);
+    assert_true(reached < 0.8 * before && reached < 1.3 * whole.report.best_loss);
+    test_result_release(&first);
+    test_result_release(&out);
+    test_keeper_release(&k);
   }
-  others[0].optimizer = NST_OPTIMIZER_ADAM;
-  others[1].history = 99;
-  others[2].learning_rate = 0.5;
-  others[3].objective.content_weight = 2.0;
-  others[4].iterations = 4; /* shorter than what was done */
-  for (int i = 0; i < 5; i++) {
-    result out = stylize(&others[i], 1, NULL);
-    assert_int_equal(out.status, NST_CORRUPT);
-    release(&out);
-  }
-  options.checkpoint = checkpoint.data;
-  options.checkpoint_size = checkpoint.size;
-  result out = stylize(&options, 9, NULL); /* another photo */
-  assert_int_equal(out.status, NST_CORRUPT);
-  release(&out);
-  nst_buf_release(&checkpoint);
+  test_result_release(&whole);
+}
+
+/* Pairs made anew push the restored ones out, and what is left of those is kept again. */
+static void a_part_of_a_part_will_do(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
+  options.history = 4;
+  const size_t room = 3 * PAIR;
+  test_keeper k = {.max_bytes = room, .from = 10, .stop_at = 10};
+  test_result first = test_stylize(&model, &options, &k);
+  test_keeper second = {.max_bytes = room, .from = 11, .stop_at = 19};
+  test_result out = test_resume(&model, options, &k.made[9], &second);
+  assert_int_equal(out.status, NST_CANCELED);
+  assert_false(second.wrong);
+  test_result last = test_resume(&model, options, &second.made[18], NULL);
+  assert_int_equal(last.status, NST_OK);
+  assert_true(last.report.best_loss < first.report.best_loss);
+  test_result_release(&first);
+  test_result_release(&out);
+  test_result_release(&last);
+  test_keeper_release(&k);
+  test_keeper_release(&second);
+}
+
+static void a_checkpoint_is_appended(void **state) {
+  (void)state;
+  nst_stylize_options options = test_options(NST_OPTIMIZER_ADAM);
+  test_keeper k = {.from = 3, .stop_at = 3};
+  assert_int_equal(nst_buf_append(&k.made[2], "a begin!", 8, NULL), NST_OK);
+  test_result out = test_stylize(&model, &options, &k);
+  assert_false(k.wrong);
+  assert_memory_equal(k.made[2].data, "a begin!", 8);
+  options.checkpoint = k.made[2].data + 8;
+  options.checkpoint_size = k.made[2].size - 8;
+  test_result whole = test_stylize(&model, &options, NULL);
+  assert_int_equal(whole.status, NST_OK);
+  test_result_release(&out);
+  test_result_release(&whole);
+  test_keeper_release(&k);
 }
 
 static int set_up(void **state) {
   (void)state;
-  model = test_model_random(7);
-  return nst_crypto_init(NULL) == NST_OK ? 0 : -1;
+  model = test_model_random(3);
+  return 0;
 }
 
 static int tear_down(void **state) {
@@ -193,10 +243,16 @@ static int tear_down(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(an_interrupted_run_is_the_same_to_the_bit),
+      cmocka_unit_test(adam_goes_on_bit_for_bit),
+      cmocka_unit_test(lbfgs_goes_on_bit_for_bit),
+      cmocka_unit_test(lbfgs_with_a_full_history_goes_on_bit_for_bit),
+      cmocka_unit_test(steps_that_end_early_go_on_bit_for_bit),
+      cmocka_unit_test(more_evaluations_may_be_asked_for),
+      cmocka_unit_test(a_resumed_run_can_be_stopped),
       cmocka_unit_test(a_run_can_be_interrupted_again_and_again),
-      cmocka_unit_test(damage_is_refused),
-      cmocka_unit_test(a_checkpoint_belongs_to_its_job),
+      cmocka_unit_test(some_pairs_will_do),
+      cmocka_unit_test(a_part_of_a_part_will_do),
+      cmocka_unit_test(a_checkpoint_is_appended),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
