@@ -46,3 +46,32 @@ test('a full disk is 507, and the server not ready', async (t) => {
   assert.equal((await server.get('/v1/jobs')).json().jobs.length, jobs.length, 'what was refused is not there');
   await server.stop();
 });
+
+// A limit on the size of files, with the signal that goes with it ignored, is to SQLite what a full disk is.
+const bounded = (bytes) => ['python3', '-c', 'import os, resource, signal, sys\n'
+  + 'signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n'
+  + `resource.setrlimit(resource.RLIMIT_FSIZE, (${bytes}, ${bytes}))\n`
+  + 'os.execvp(sys.argv[1], sys.argv[1:])'];
+
+test('where no more can be written, jobs are 507, and those accepted before are done once there is room', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stylized-test-'));
+  const pictures = { content: example('swirl.jpg'), styles: [example('glass.jpg')] };
+  const server = await Server.start({}, folder, bounded(3 << 20));
+  const jobs = [];
+  let answer;
+  for (let i = 0; i < 30 && answer?.status !== 507; i++) {
+    answer = await server.submit(jobForm({ size: 48, iterations: 2 }, pictures));
+    if (answer.status === 202) jobs.push(answer.json());
+  }
+  assert.equal(answer.status, 507, answer.text());
+  assert.equal(answer.json().type, 'urn:stylized:storage-full');
+  assert.ok(jobs.length > 0);
+  assert.equal((await server.get('/healthz')).status, 200);
+  assert.equal((await server.get(jobs[0].links.self)).status, 200);
+  await server.kill();
+
+  const second = await Server.start({}, folder);
+  for (const { id } of jobs) await second.finished(id);
+  assert.equal((await second.get('/v1/jobs')).json().jobs.length, jobs.length, 'what was refused is not there');
+  await second.stop();
+});

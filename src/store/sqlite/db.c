@@ -10,6 +10,7 @@ enum { BUSY_MS = 5000 };
  */
 static bool is_out_of_space(sqlite3 *handle) {
   int cause = sqlite3_system_errno(handle);
+  if (cause == 0) cause = errno; /* SQLite does not note that of a failed commit */
   return cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
 }
 
