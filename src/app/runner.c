@@ -2,13 +2,17 @@
 
 #include "inputs.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Of checkpoints: bytes of the optimiser, which are 8 pairs of L-BFGS up to 330x330 pixels, 3 at 512x512, at
  * least one (src/engine/lbfgs_state.c tells why these do), and the most that is stored for them in a second:
- * disks wear out, and both making and storing them holds the job up. 512x512 has 13 MB, 1024x1024 28 MB. */
+ * disks wear out, and both making and storing them holds the job up. 512x512 has 13 MB, 1024x1024 28 MB. But
+ * however large they are, no more than some seconds of work are to be lost. */
 enum { PREVIEW_QUALITY = 85, CHECKPOINT_BYTES = 10 << 20, CHECKPOINT_BYTES_PER_SECOND = 8000000 };
+
+static const double longest_without_checkpoint = 4.0; /* seconds, where the setting allows less */
 
 typedef struct running_job {
   nst_run *run;
@@ -52,7 +56,8 @@ static void save_checkpoint(running_job *job, const nst_progress *progress) {
   nst_buf bytes = NST_BUF_INIT;
   if (nst_stylize_checkpoint(progress->state, CHECKPOINT_BYTES, &bytes, NULL) == NST_OK)
     (void)nst_run_save_checkpoint(job->run, bytes.data, bytes.size, NULL);
-  job->next_save = progress->seconds + (double)bytes.size / CHECKPOINT_BYTES_PER_SECOND;
+  double pause = (double)bytes.size / CHECKPOINT_BYTES_PER_SECOND;
+  job->next_save = progress->seconds + fmin(pause, longest_without_checkpoint);
   nst_buf_release(&bytes);
 }
 

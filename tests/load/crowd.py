@@ -92,7 +92,9 @@ async def keep_busy(crowd, waiting=4, **options):
         text = (await reader.read()).decode()
         writer.close()
         if " 202 " not in text[:20]:
-            raise Trouble(f"a post was answered with {text[:200]}")
+            crowd.note("post", Trouble(text))
+            await asyncio.sleep(1)
+            continue
         crowd.jobs.append(text.split("Location: ")[1].split("\r\n")[0])
         position = int(text.split('"position":')[1].split(",")[0]) if '"position":' in text else 0
         await asyncio.sleep(0.05 if position < waiting else 1.0)
