@@ -1,5 +1,21 @@
 /* L-BFGS as bytes. Its curvature pairs are most of it; where there is no room for all of them the newest are
  * kept, in half the bits: few suffice, as what they tell is rough anyway.
+ *
+ * Measured with the default weights and options, three to five pairs of pictures at 128x128 and 256x256,
+ * interrupted after 20, 60 and 150 evaluations; the least loss of the next 15 and of the next 50 evaluations,
+ * relative to that of a run that was not interrupted (geometric mean, worst):
+ *
+ *   pairs       next 15       next 50
+ *   none     1.07  1.61    1.01  1.08   and once a spike of 9.7 times the loss
+ *   1        0.98  1.00    1.00  1.01
+ *   2        0.98  1.03    1.00  1.01
+ *   4        0.99  1.03    1.00  1.01
+ *   8        0.99  1.01    1.00  1.01
+ *   16       0.99  1.00    0.99  1.01
+ *
+ * With any pairs the loss was at most 4 % above what it would have been at its worst, and below the one
+ * before within the two evaluations that it takes without an interruption, too. So no remedy is needed: one
+ * pair is always kept, and more than eight never.
  */
 #include "float16.h"
 #include "memory.h"

@@ -99,6 +99,31 @@ test('SIGTERM: new jobs are refused, polls answered, exit 0; the jobs go on afte
   await second.stop();
 });
 
+test('after SIGTERM and after kill -9 a job goes on from where it was', async () => {
+  const settings = { workers: 1, checkpoint_interval: 1 };
+  let server = await Server.start(settings);
+  const { id, links } = await server.accept({ size: 128, iterations: 5000 });
+  const metric = async (name) => readMetrics((await server.get('/metrics')).text()).value(name);
+  const evaluation = async () => (await server.job(id)).progress?.evaluation ?? 0;
+  for (const [round, end] of ['stop', 'kill'].entries()) {
+    await until(async () => (await evaluation()) >= 60 * (round + 1), 'some evaluations');
+    const before = await evaluation();
+    // A checkpoint that is counted from here on is of that evaluation or of a later one.
+    const saved = await metric('stylized_checkpoints_total');
+    await until(async () => end === 'stop' || (await metric('stylized_checkpoints_total')) > saved, 'a checkpoint');
+    await (end === 'stop' ? server.stop({ keep: true }) : server.kill());
+    server = await Server.start(settings, server.folder);
+    await until(async () => (await evaluation()) > 0, 'the job to go on');
+    const now = await evaluation();
+    assert.ok(now >= before, `${end}: it was at ${before}, and is at ${now}`);
+    assert.ok((await metric('stylized_evaluations_total')) < now, `${end}: not all of them were made by this process`);
+    const { evaluation: listed } = (await server.get(links.history)).json();
+    assert.deepEqual(listed, listed.map((_, i) => i + 1), 'every evaluation is in the history, once');
+  }
+  assert.equal((await server.request('DELETE', links.self)).status, 204);
+  await server.stop();
+});
+
 test('results outlive the process', async () => {
   const first = await Server.start();
   const { id, links } = await first.accept();
