@@ -1,5 +1,7 @@
 #include "nst/status.h"
 
+#include "nst/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,10 +39,12 @@ void nst_error_clear(nst_error *err) {
   if (err) *err = (nst_error)NST_ERROR_INIT;
 }
 
+/* What is quoted comes from anywhere, and a cut may have split a character. */
 static void fill(nst_error *err, nst_status status, const char *format, va_list args) {
   nst_error_clear(err);
   err->status = status;
   (void)vsnprintf(err->detail, sizeof err->detail, format, args);
+  nst_utf8_sanitize(err->detail);
 }
 
 nst_status nst_fail(nst_error *err, nst_status status, const char *format, ...) {
@@ -61,6 +65,8 @@ nst_status nst_fail_field(
   va_end(args);
   (void)snprintf(err->field, sizeof err->field, "%s", field);
   (void)snprintf(err->limit, sizeof err->limit, "%s", limit);
+  nst_utf8_sanitize(err->field);
+  nst_utf8_sanitize(err->limit);
   return status;
 }
 

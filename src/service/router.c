@@ -104,7 +104,7 @@ nst_status nst_path_decode(const char *target, char *out, size_t size, nst_error
     }
     if (n + 1 >= size) return nst_fail(err, NST_NOT_FOUND, "there is nothing at this path");
     out[n++] = (char)c;
+    out[n] = '\0';
   }
-  out[n] = '\0';
   return NST_OK;
 }

@@ -61,7 +61,7 @@ void nst_methods_write(unsigned methods, char out[NST_METHODS_SIZE]);
 
 /* Decodes the path of a request target (origin or absolute form, a query is left out) into `out`.
  * Percent-encoded slashes and NUL bytes, broken encodings and what does not fit name nothing here:
- * NST_NOT_FOUND. NST_MALFORMED for what is no path. */
+ * NST_NOT_FOUND. NST_MALFORMED for what is no path. After a failure `out` holds what came before it. */
 nst_status nst_path_decode(const char *target, char *out, size_t size, nst_error *err);
 
 #endif

@@ -54,6 +54,20 @@ static void long_texts_are_cut_not_overrun(void **state) {
   assert_int_equal(strlen(err.limit), sizeof err.limit - 1);
 }
 
+/* They go into JSON, whatever they quote. */
+static void texts_are_utf8_whatever_they_quote(void **state) {
+  (void)state;
+  nst_error err = NST_ERROR_INIT;
+  (void)nst_fail(&err, NST_INVALID, "not %.4s",
+      "\xff"
+      "ab\xc3\xa9");
+  assert_string_equal(err.detail, "not ?ab?");
+  (void)nst_fail_field(&err, NST_INVALID, "\xc3", "\xf0\x9f", "%s", "\xc3\xa9");
+  assert_string_equal(err.field, "?");
+  assert_string_equal(err.limit, "??");
+  assert_string_equal(err.detail, "\xc3\xa9");
+}
+
 static void system_errors_become_statuses(void **state) {
   (void)state;
   nst_error err = NST_ERROR_INIT;
@@ -71,6 +85,7 @@ int main(void) {
       cmocka_unit_test(a_failure_carries_its_sentence),
       cmocka_unit_test(a_null_report_is_allowed),
       cmocka_unit_test(long_texts_are_cut_not_overrun),
+      cmocka_unit_test(texts_are_utf8_whatever_they_quote),
       cmocka_unit_test(system_errors_become_statuses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
