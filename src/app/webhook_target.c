@@ -31,6 +31,15 @@ static int read_address(const char *host, struct sockaddr_storage *out) {
   return AF_UNSPEC;
 }
 
+/* Whether a name's last part is a number, as that of addresses is, and of no name in the internet (URL
+ * Standard, "ends in a number"). libcurl overlooks such an address when a dot follows. */
+static bool ends_in_number(const char *name) {
+  const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+  bool hexadecimal = last[0] == '0' && last[1] == 'x';
+  return last[strspn(last, "0123456789")] == '\0' ||
+         (hexadecimal && last[2 + strspn(last + 2, "0123456789abcdef")] == '\0');
+}
+
 /* One address has one text then, and one name, too. */
 static bool write_host(const char *text, char out[NST_WEBHOOK_HOST_SIZE]) {
   struct sockaddr_storage address;
@@ -45,6 +54,7 @@ static bool write_host(const char *text, char out[NST_WEBHOOK_HOST_SIZE]) {
   if (family == AF_INET6)
     return inet_ntop(family, &((struct sockaddr_in6 *)&address)->sin6_addr, out, NST_WEBHOOK_HOST_SIZE) !=
            NULL;
+  if (family == AF_UNSPEC && ends_in_number(out)) return false;
   return !bracketed && out[strspn(out, "abcdefghijklmnopqrstuvwxyz0123456789.-_")] == '\0';
 }
 

@@ -5,13 +5,14 @@
 
 #include <string.h>
 
-enum { LONG = 3000, AREA = 1 << 12 };
+enum { LONG = 3000, AREA = 1 << 12, WORK = 1 << 14 };
 
-/* Mostly small, sometimes long; never so large that it only takes longer. */
-static int side(fuzz_input *input, int other) {
-  int most = other > 0 ? AREA / other : LONG;
+/* 1..`most`, but mostly small. */
+static int side(fuzz_input *input, int most) {
   bool is_long = fuzz_byte(input) % 4 == 0;
-  return (int)fuzz_number(input, (uint32_t)((is_long || most < 40 ? most : 40) - 1)) + 1;
+  if (!is_long && most > 40) most = 40;
+  if (most > LONG) most = LONG;
+  return most < 2 ? 1 : (int)fuzz_number(input, (uint32_t)most - 1) + 1;
 }
 
 static void fill(nst_picture *picture, fuzz_input *input, bool plain) {
@@ -32,8 +33,8 @@ static void check_dimensions(int width, int height, int size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_input input = {data, size};
   bool plain = fuzz_byte(&input) & 1;
-  int width = side(&input, 0), height = side(&input, width);
-  int new_width = side(&input, 0), new_height = side(&input, new_width);
+  int width = side(&input, LONG), height = side(&input, AREA / width);
+  int new_width = side(&input, WORK / height), new_height = side(&input, AREA / new_width);
   nst_picture picture = NST_PICTURE_INIT, out = NST_PICTURE_INIT;
   nst_error err = NST_ERROR_INIT;
   check_dimensions(width, height, new_width);

@@ -188,7 +188,9 @@ static void what_is_no_url_for_us(void **state) {
       "http://m\303\274nchen.example/", "http://example.com/\303\274", "http://example.com/%",
       "http://example.com/%0", "http://example.com/%zz", "http://example.com/{x}", "http://example.com/<x>",
       "http://example.com/a\\b", "http://exa$mple.com/", "http://.../", "http://./", "http://*/",
-      "http://example.com,example.org/"};
+      "http://example.com,example.org/",
+      /* addresses that libcurl takes for names */
+      "http://127.1./", "http://2130706433./", "http://0x7f.1./", "http://017700000001./", "http://a.1/"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     nst_webhook_target target;
     nst_error err = NST_ERROR_INIT;
