@@ -81,6 +81,15 @@ async def listen(crowd, number):
         await asyncio.sleep(0.2)
 
 
+async def position_of(crowd, job):
+    """Its place in the queue, 0 when it does not wait."""
+    reader, writer = await crowd.connect()
+    writer.write(f"GET {job} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    text = (await reader.read()).decode()
+    writer.close()
+    return int(text.split('"position":')[1].split(",")[0]) if '"position":' in text else 0
+
+
 async def keep_busy(crowd, waiting=4, **options):
     """Keeps some jobs in the queue."""
     body = job_form(options)
@@ -96,8 +105,8 @@ async def keep_busy(crowd, waiting=4, **options):
             await asyncio.sleep(1)
             continue
         crowd.jobs.append(text.split("Location: ")[1].split("\r\n")[0])
-        position = int(text.split('"position":')[1].split(",")[0]) if '"position":' in text else 0
-        await asyncio.sleep(0.05 if position < waiting else 1.0)
+        while await position_of(crowd, crowd.jobs[-1]) >= waiting:
+            await asyncio.sleep(0.2)
 
 
 async def measure_lag(crowd, pause=0.02):
