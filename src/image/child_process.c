@@ -46,14 +46,18 @@ static int set_up_files(posix_spawn_file_actions_t *actions, int input, int outp
   return failed;
 }
 
-/* Signals as a fresh process has them, whatever this thread blocks or ignores. */
-static int set_up_signals(posix_spawnattr_t *attributes) {
+/* Signals as a fresh process has them, whatever this thread blocks or ignores; and a process group of its
+ * own, so that what it might start can be ended with it. */
+static int set_up_process(posix_spawnattr_t *attributes) {
   sigset_t none, all;
   (void)sigemptyset(&none);
   (void)sigfillset(&all);
   int failed = posix_spawnattr_setsigmask(attributes, &none);
   if (!failed) failed = posix_spawnattr_setsigdefault(attributes, &all);
-  if (!failed) failed = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  if (!failed) failed = posix_spawnattr_setpgroup(attributes, 0);
+  if (!failed)
+    failed = posix_spawnattr_setflags(
+        attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   return failed;
 }
 
@@ -76,7 +80,7 @@ static int spawn(
   failed = posix_spawnattr_init(&attributes);
   if (!failed) {
     failed = set_up_files(&actions, input, output);
-    if (!failed) failed = set_up_signals(&attributes);
+    if (!failed) failed = set_up_process(&attributes);
     if (!failed) failed = posix_spawn(pid, program, &actions, &attributes, arguments, environment);
     (void)posix_spawnattr_destroy(&attributes);
   }
@@ -88,21 +92,20 @@ nst_status nst_child_start(nst_child *child, const char *program, const nst_imag
     const void *data, size_t size, nst_error *err) {
   *child = (nst_child){.pidfd = -1, .output = -1};
   nst_status status = NST_OK;
-  pid_t pid = 0;
   int input = memory_file("picture");
   child->output = memory_file("pixels");
   if (input < 0 || child->output < 0 || !fill(input, data, size))
     status = nst_fail_errno(err, errno, "a memory file for the decoder");
   if (status == NST_OK) {
-    int failed = spawn(program, info, cpu_seconds, input, child->output, &pid);
+    int failed = spawn(program, info, cpu_seconds, input, child->output, &child->pid);
     if (failed) status = nst_fail_errno(err, failed, "the decoder could not be started");
   }
   if (status == NST_OK) {
-    child->pidfd = pidfd_open(pid, 0); /* the pid is ours until we wait for it */
+    child->pidfd = pidfd_open(child->pid, 0); /* the pid is ours until we wait for it */
     if (child->pidfd < 0) {
       status = nst_fail_errno(err, errno, "pidfd_open");
-      (void)kill(pid, SIGKILL);
-      (void)waitpid(pid, NULL, 0);
+      (void)kill(child->pid, SIGKILL);
+      (void)waitpid(child->pid, NULL, 0);
     }
   }
   if (input >= 0) (void)close(input);
@@ -125,8 +128,12 @@ static bool wait_until(int pidfd, int64_t deadline) {
   }
 }
 
-static bool reap(int pidfd, siginfo_t *info) {
-  while (waitid(P_PIDFD, (id_t)pidfd, info, WEXITED) != 0)
+/* Kills what is left of it and of what it started, if it did: the group's number is ours while its leader is
+ * not waited for. Then waits. */
+static bool end_all(const nst_child *child, siginfo_t *info) {
+  (void)pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+  (void)kill(-child->pid, SIGKILL);
+  while (waitid(P_PIDFD, (id_t)child->pidfd, info, WEXITED) != 0)
     if (errno != EINTR) return false;
   return true;
 }
@@ -134,9 +141,8 @@ static bool reap(int pidfd, siginfo_t *info) {
 nst_status nst_child_wait(nst_child *child, int wall_ms, nst_child_end *end, nst_error *err) {
   *end = (nst_child_end){0};
   end->timed_out = !wait_until(child->pidfd, nst_clock_mono_ns() + (int64_t)wall_ms * 1000000);
-  if (end->timed_out) (void)pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
   siginfo_t info = {0};
-  bool reaped = reap(child->pidfd, &info);
+  bool reaped = end_all(child, &info);
   int failure = errno;
   (void)close(child->pidfd);
   child->pidfd = -1;
@@ -151,8 +157,7 @@ nst_status nst_child_wait(nst_child *child, int wall_ms, nst_child_end *end, nst
 void nst_child_release(nst_child *child) {
   siginfo_t info;
   if (child->pidfd >= 0) {
-    (void)pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
-    (void)reap(child->pidfd, &info);
+    (void)end_all(child, &info);
     (void)close(child->pidfd);
   }
   if (child->output >= 0) (void)close(child->output);

@@ -8,6 +8,7 @@
 
 typedef struct nst_child {
   int pidfd;  /* -1: not running */
+  pid_t pid;  /* of it and of its process group, until it was waited for */
   int output; /* a memory file with what it wrote */
 } nst_child;
 
@@ -23,7 +24,7 @@ typedef struct nst_child_end {
 nst_status nst_child_start(nst_child *child, const char *program, const nst_image_info *info, int cpu_seconds,
     const void *data, size_t size, nst_error *err);
 
-/* Waits at most `wall_ms`, then kills it. Returns when it is dead. NST_IO. */
+/* Waits at most `wall_ms`, then kills it. Returns when it is dead, and with it what it started. NST_IO. */
 nst_status nst_child_wait(nst_child *child, int wall_ms, nst_child_end *end, nst_error *err);
 
 /* Kills it if it still runs, and closes the descriptors. */

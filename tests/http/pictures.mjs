@@ -14,7 +14,7 @@ export function crc32(bytes) {
   return ~crc >>> 0;
 }
 
-function chunk(type, data) {
+export function pngChunk(type, data) {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const out = Buffer.alloc(body.length + 8);
   out.writeUInt32BE(data.length, 0);
@@ -30,7 +30,7 @@ function header(width, height) {
   data.writeUInt32BE(width, 0);
   data.writeUInt32BE(height, 4);
   data.set([8, 2, 0, 0, 0], 8); // 8 bits, RGB
-  return chunk('IHDR', data);
+  return pngChunk('IHDR', data);
 }
 
 // An RGB PNG; `color(x, y)` gives [r, g, b].
@@ -38,12 +38,12 @@ export function png(width, height, color) {
   const rows = Buffer.alloc(height * (1 + width * 3));
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) rows.set(color(x, y), y * (1 + width * 3) + 1 + x * 3);
-  return Buffer.concat([signature, header(width, height), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([signature, header(width, height), pngChunk('IDAT', deflateSync(rows)), pngChunk('IEND', Buffer.alloc(0))]);
 }
 
 // A well-formed file of about 70 bytes that claims any size and holds no pixels.
 export const pngClaiming = (width, height) =>
-  Buffer.concat([signature, header(width, height), chunk('IDAT', deflateSync(Buffer.alloc(1))), chunk('IEND', Buffer.alloc(0))]);
+  Buffer.concat([signature, header(width, height), pngChunk('IDAT', deflateSync(Buffer.alloc(1))), pngChunk('IEND', Buffer.alloc(0))]);
 
 export const photo = (width = 48, height = 48) =>
   png(width, height, (x, y) => [(x * 255) / width, (y * 255) / height, (x ^ y) & 255].map((v) => v & 255));
