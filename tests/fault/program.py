@@ -1,4 +1,5 @@
 """The service as a process that can be killed, and a client that survives that."""
+import atexit
 import http.client
 import json
 import os
@@ -32,6 +33,7 @@ class Program:
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([program, "serve", *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        atexit.register(self.process.kill)  # a failure must not leave it behind; after its end this does nothing
         self.port = None
 
     def is_listening(self):
