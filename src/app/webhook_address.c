@@ -34,11 +34,14 @@ static const range v4_ranges[] = {
 };
 
 /* The first range that holds an address tells. Public are parts of 2000::/3 alone, the one block that is
- * given out; whatever is in no range is reserved. */
+ * given out; whatever is in no range is reserved. Addresses that stand for an IPv4 one are not asked which:
+ * what they lead to is up to whoever translates them. */
 static const range v6_ranges[] = {
     {"::", 128, "unspecified (RFC 4291)"},
     {"::1", 128, "loopback (RFC 4291)"},
     {"::", 96, "IPv4-compatible (RFC 4291)"},
+    {"::ffff:0:0", 96, "IPv4-mapped (RFC 4291)"},
+    {"64:ff9b::", 96, "of a translator (RFC 6052)"},
     {"64:ff9b:1::", 48, "a local translator's (RFC 8215)"},
     {"100::", 64, "discarded (RFC 6666)"},
     {"2001::", 32, "Teredo (RFC 4380)"},
@@ -53,15 +56,6 @@ static const range v6_ranges[] = {
     {"fec0::", 10, "site-local (RFC 3879)"},
     {"ff00::", 8, "multicast (RFC 4291)"},
 };
-
-/* Ranges of addresses that stand for the IPv4 address in their last four bytes. Translators (NAT64) make such
- * where there is only IPv6. */
-static const range embedding[] = {
-    {"::ffff:0:0", 96, "IPv4-mapped (RFC 4291)"},
-    {"64:ff9b::", 96, "of a translator (RFC 6052)"},
-};
-
-enum { EMBEDDED_AT = 12 };
 
 static bool holds(const range *r, int family, const uint8_t *address) {
   uint8_t prefix[16];
@@ -88,8 +82,6 @@ static bool is_isatap(const uint8_t *address) {
 }
 
 static const char *v6_refused(const uint8_t *address) {
-  if (find(embedding, sizeof embedding / sizeof embedding[0], AF_INET6, address))
-    return v4_refused(address + EMBEDDED_AT);
   const range *r = find(v6_ranges, sizeof v6_ranges / sizeof v6_ranges[0], AF_INET6, address);
   if (!r) return "reserved (RFC 4291)";
   return !r->what && is_isatap(address) ? "ISATAP (RFC 5214)" : r->what;
