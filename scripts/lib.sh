@@ -9,7 +9,7 @@ build_packages=(gcc pkg-config meson ninja-build libmicrohttpd-dev libcjson-dev 
   libwebp-dev libsqlite3-dev libseccomp-dev libsodium-dev libpng-dev libjpeg62-turbo-dev libinih-dev
   libcurl4-gnutls-dev libc6-dev python3)
 demo_packages=(curl jq)
-test_packages=(libcmocka-dev zlib1g-dev clang libclang-rt-14-dev clang-format-14 cppcheck chromium git curl jq)
+test_packages=(libcmocka-dev zlib1g-dev clang libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck chromium git curl jq)
 
 # install_packages NAME...: with apt, those that are missing.
 install_packages() {

@@ -21,7 +21,7 @@ static nst_status split(const char *text, parsed_flag *out, nst_error *err) {
   const char *name = text + 2, *equals = strchr(name, '=');
   size_t length = equals ? (size_t)(equals - name) : strlen(name);
   if (length >= sizeof out->name) return nst_fail(err, NST_INVALID, "there is no flag %.60s...", text);
-  for (size_t i = 0; i < length; i++) out->name[i] = name[i] == '-' ? '_' : name[i];
+  for (size_t i = 0; i < length; i++) out->name[i] = (char)(name[i] == '-' ? '_' : name[i]);
   out->value = equals ? equals + 1 : NULL;
   return NST_OK;
 }

@@ -244,8 +244,10 @@ nst_status nst_serve(const nst_config *config, nst_log *log, nst_error *err) {
   s->config = config;
   s->log = log;
   nst_option_table_init(&s->options, config->max_size);
+  /* NOLINTBEGIN(concurrency-mt-unsafe): there are no threads yet */
   (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
   (void)mallopt(M_TRIM_THRESHOLD, SPARE_MEMORY);
+  /* NOLINTEND(concurrency-mt-unsafe) */
   (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no reason to die, */
   (void)signal(SIGXFSZ, SIG_IGN); /* nor is a limit on the size of files: the store reports it */
   int failed = uv_loop_init(&s->loop);

@@ -29,7 +29,7 @@ nst_status nst_tokens_parse(char *text, const char *path, nst_tokens *out, nst_e
 /* Reads what stands before and behind the digest: a tenant's name, and `count` rights such as "max_queued=4".
  * NST_INVALID. */
 nst_status nst_tokens_parse_tenant(
-    const char *name, const char *const *rights, int count, nst_service_tenant *out, nst_error *err);
+    const char *name, const char *const *words, int count, nst_service_tenant *out, nst_error *err);
 
 /* Appends the help of all rights. NST_NO_MEMORY. */
 nst_status nst_tokens_help(nst_buf *out, nst_error *err);

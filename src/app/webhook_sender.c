@@ -240,8 +240,8 @@ nst_status nst_webhook_sender_create(const nst_webhook_options *options, nst_sto
     return nst_fail(err, NST_INTERNAL, "libcurl could not be initialised");
   nst_webhook_sender *s = calloc(1, sizeof *s);
   CURLM *multi = curl_multi_init();
-  nst_status status = s && multi ? NST_OK : nst_fail_memory(err, "webhooks");
-  if (status == NST_OK) {
+  nst_status status = NST_OK;
+  if (s && multi) {
     s->options = *options;
     s->store = store;
     s->jobs = jobs;
@@ -249,6 +249,8 @@ nst_status nst_webhook_sender_create(const nst_webhook_options *options, nst_sto
     s->multi = multi;
     atomic_init(&s->stopping, false);
     status = start(s, err);
+  } else {
+    status = nst_fail_memory(err, "webhooks");
   }
   if (status == NST_OK) {
     *out = s;

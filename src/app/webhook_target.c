@@ -61,7 +61,7 @@ static bool write_host(const char *text, char out[NST_WEBHOOK_HOST_SIZE]) {
 static CURLUcode get_number(CURLU *url, int *out) {
   char *text = NULL;
   CURLUcode code = curl_url_get(url, CURLUPART_PORT, &text, 0);
-  *out = code == CURLUE_OK ? atoi(text) : 0;
+  *out = code == CURLUE_OK ? (int)strtol(text, NULL, 10) : 0;
   curl_free(text);
   return code;
 }

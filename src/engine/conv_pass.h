@@ -44,8 +44,8 @@ typedef struct nst_conv_place {
 } nst_conv_place;
 
 /* Stores sums[rows][row_pixels][64], with `seed` of the same layout (backward; room for it). */
-void nst_conv_finish(const nst_conv_pass *pass, const nst_conv_place *place, const float *sums,
-    size_t row_pixels, float *seed);
+void nst_conv_finish(
+    const nst_conv_pass *p, const nst_conv_place *at, const float *sums, size_t row_pixels, float *seed);
 
 size_t nst_conv_direct_workspace(size_t in, int threads);
 void nst_conv_direct_forward(const nst_conv_pass *pass);

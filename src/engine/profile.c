@@ -48,7 +48,8 @@ static nst_profile_entry convolution(const nst_plan_layer *layer, int i, nst_con
   entry.flops_direct = entry.flops = 9.0 * channels * (double)layer->pixels;
   int m = (int)method;
   if (m > 0) {
-    double tiles = (double)((layer->h + m - 1) / m) * (double)((layer->w + m - 1) / m);
+    int rows = (layer->h + m - 1) / m, columns = (layer->w + m - 1) / m;
+    double tiles = (double)rows * columns;
     entry.flops = channels * tiles * (double)((m + 2) * (m + 2));
   }
   return entry;

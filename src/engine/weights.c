@@ -122,7 +122,7 @@ static nst_status load_layer(const nst_safetensors *file, int i, nst_weights *we
   if (status == NST_OK) status = load_tensor(file, layer->index, "bias", shape, 1, &offset, &bias, err);
   if (status == NST_OK)
     status = nst_conv_filters_create(oihw, layer->in, layer->out, bias, &weights->conv[i], err);
-  if (status == NST_OK) note_layer(&weights->info, filter, offset);
+  if (filter && offset && status == NST_OK) note_layer(&weights->info, filter, offset);
   free(oihw);
   free(bias);
   return status;

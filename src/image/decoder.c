@@ -155,7 +155,7 @@ static nst_status interpret(const nst_child_end *end, nst_error *err) {
 
 nst_status nst_decoder_decode(
     nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_error *err) {
-  nst_image_info info;
+  nst_image_info info = {.orientation = 1};
   nst_status status = check(&decoder->limits, data, size, &info, err);
   if (status != NST_OK) return status;
   nst_child child;

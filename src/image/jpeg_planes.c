@@ -127,7 +127,7 @@ static void rgb_to_rgba(const uint8_t *r, const uint8_t *g, const uint8_t *b, in
 
 uint8_t *nst_jpeg_to_rgba(const nst_jpeg_planes *planes) {
   size_t width = (size_t)planes->width, height = (size_t)planes->height, room = width + 3;
-  uint8_t *rows = malloc(room * 3), *out = malloc(width * height * 4);
+  uint8_t *rows = calloc(room, 3), *out = malloc(width * height * 4);
   if (!rows || !out) {
     free(rows);
     free(out);

@@ -53,7 +53,8 @@ double nst_jobs_eta(const nst_jobs *jobs, int position) {
   if (workers == 0 || typical < 0.0) return -1.0;
   for (int i = 0; i < workers; i++) left[i] = remaining(jobs->workers[i].run, typical);
   qsort(left, (size_t)workers, sizeof left[0], compare);
-  return left[(position - 1) % workers] + (position - 1) / workers * typical;
+  int rounds = (position - 1) / workers;
+  return left[(position - 1) % workers] + rounds * typical;
 }
 
 int nst_jobs_retry_after(nst_jobs *jobs) {

@@ -23,27 +23,33 @@ static void count_wait(nst_jobs *jobs, const nst_job *job) {
     nst_histogram_add(&jobs->metrics.queue_wait, (double)(nst_clock_wall_ms() - job->created_ms) * 1e-3);
 }
 
-static void set_current(nst_worker *worker, nst_run *run) {
+static void begin_run(nst_worker *worker, nst_run *run) {
   nst_jobs *jobs = worker->jobs;
   (void)pthread_mutex_lock(&jobs->lock);
   worker->run = run;
-  if (run) count_wait(jobs, &run->job);
-  if (run && jobs->stopping) nst_run_stop(run, NST_STOP_SHUTDOWN);
+  count_wait(jobs, &run->job);
+  if (jobs->stopping) nst_run_stop(run, NST_STOP_SHUTDOWN);
   (void)pthread_mutex_unlock(&jobs->lock);
+}
+
+static void end_run(nst_worker *worker) {
+  (void)pthread_mutex_lock(&worker->jobs->lock);
+  worker->run = NULL;
+  (void)pthread_mutex_unlock(&worker->jobs->lock);
 }
 
 static void run_one(nst_worker *worker, nst_run *run) {
   nst_jobs *jobs = worker->jobs;
   nst_error err = NST_ERROR_INIT;
   nst_status status = NST_CANCELED;
-  set_current(worker, run);
+  begin_run(worker, run);
   nst_jobs_notify(jobs, NULL); /* those that wait have moved up */
   nst_log_event(jobs->log, NST_LOG_INFO, "job.started", nst_log_text("job_id", run->job.id),
       nst_log_int("attempt", run->job.attempts), nst_log_int("worker", worker->index));
   if (nst_run_stop_reason(run) == NST_STOP_NONE) status = jobs->runner(jobs->runner_context, run, &err);
   if (status != NST_OK) err.status = status;
   nst_run_conclude(run, status, &err);
-  set_current(worker, NULL);
+  end_run(worker);
   nst_jobs_notify(jobs, run->job.id);
 }
 
@@ -71,7 +77,7 @@ static nst_status work(nst_worker *worker) {
   nst_run *run = NULL;
   nst_error err = NST_ERROR_INIT;
   nst_status status = claim(worker, &run, &err);
-  if (status == NST_OK) {
+  if (run) {
     run_one(worker, run);
     run_destroy(run);
   } else if (status != NST_NOT_FOUND) {

@@ -35,7 +35,7 @@ static void put_escaped(nst_exposition *e, const char *text, const char *special
   (void)snprintf(clean, sizeof clean, "%s", text);
   nst_utf8_sanitize(clean);
   for (const char *c = clean; *c; c++) {
-    const char plain[] = {*c, '\0'}, escaped[] = {'\\', *c == '\n' ? 'n' : *c, '\0'};
+    const char plain[] = {*c, '\0'}, escaped[] = {'\\', (char)(*c == '\n' ? 'n' : *c), '\0'};
     put(e, strchr(special, *c) ? escaped : plain);
   }
 }

@@ -86,7 +86,7 @@ static nst_status add_fields(nst_buf *lines, const cJSON *fields, nst_error *err
   const cJSON *item = NULL, **sorted = calloc(count + 1, sizeof(const cJSON *));
   if (!sorted) return nst_fail_memory(err, "a digest");
   cJSON_ArrayForEach(item, fields) sorted[n++] = item;
-  qsort(sorted, n, sizeof sorted[0], compare);
+  qsort(sorted, n, sizeof(const cJSON *), compare);
   nst_status status = NST_OK;
   for (size_t i = 0; status == NST_OK && i < n; i++) {
     const char *text = sorted[i]->valuestring;

@@ -45,11 +45,14 @@ static int open_socket(const struct addrinfo *at) {
 }
 
 static int port_of(int fd) {
-  struct sockaddr_storage at;
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  } at = {.v6 = {.sin6_port = 0}};
   socklen_t size = sizeof at;
-  if (getsockname(fd, (struct sockaddr *)&at, &size) != 0) return 0;
-  return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                        : ((struct sockaddr_in *)&at)->sin_port);
+  if (getsockname(fd, &at.any, &size) != 0) return 0;
+  return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 nst_status nst_listen(const char *address, const char *setting, int *out_fd, int *out_port, nst_error *err) {

@@ -51,13 +51,14 @@ static nst_status take_content(
       i = cr ? (size_t)(cr - bytes) : size;
       nst_status status = emit(p, bytes + plain, i - plain, err);
       if (status != NST_OK) return status;
-      plain = i;
       if (!cr) break;
     }
     if (bytes[i] == p->delimiter[p->matched]) {
-      plain = ++i;
-      if (++p->matched < p->delimiter_size) continue;
-      *used = i;
+      if (++p->matched < p->delimiter_size) {
+        plain = ++i;
+        continue;
+      }
+      *used = i + 1;
       p->matched = 0;
       nst_status status = p->state == NST_MULTIPART_CONTENT ? p->events->end(p->context, err) : NST_OK;
       p->state = NST_MULTIPART_DELIMITER;

@@ -134,8 +134,8 @@ static enum MHD_Result check_parameter(void *context, enum MHD_ValueKind kind, c
   const char *shown = name_size > 0 && name_size < 48 && strlen(name) == name_size ? name : "?";
   for (unsigned i = 0; check->known[i]; i++) {
     if (strcmp(check->known[i], shown) != 0) continue;
-    bool repeated = check->seen & 1u << i, cut = value && strlen(value) != value_size;
-    check->seen |= 1u << i;
+    bool repeated = check->seen & 1U << i, cut = value && strlen(value) != value_size;
+    check->seen |= 1U << i;
     if (!repeated && !cut) return MHD_YES;
     (void)nst_fail_field(
         check->err, NST_INVALID, shown, "", repeated ? "%s is given twice" : "%s is no text", shown);
@@ -393,9 +393,9 @@ static nst_log_level level_of(const nst_request *r, int status) {
 static void log_end(const nst_request *r, int status, int64_t now, enum MHD_RequestTerminationCode how) {
   static const char *const ends[] = {"ok", "error", "timeout", "shutdown", "client_reset", "client_gone"};
   bool known = (size_t)how < sizeof ends / sizeof ends[0];
+  int64_t us = (now - r->started_ns) / 1000;
   nst_log_event(r->service->log, level_of(r, status), "http.request", nst_log_text("method", r->method),
-      nst_log_text("path", r->path), nst_log_int("status", status),
-      nst_log_number("ms", (double)((now - r->started_ns) / 1000) / 1000),
+      nst_log_text("path", r->path), nst_log_int("status", status), nst_log_number("ms", (double)us / 1000),
       nst_log_int("bytes", (int64_t)r->sent), nst_log_int("received", (int64_t)r->received),
       nst_log_text("end", known ? ends[how] : "?"), nst_log_text("request_id", r->id),
       nst_log_text("peer", r->connection->peer), nst_log_known("job_id", r->job_id),

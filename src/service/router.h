@@ -57,7 +57,7 @@ nst_match nst_router_find(const nst_router *router, nst_method method, const cha
 
 /* Writes "GET, HEAD, OPTIONS" for a set of methods. */
 enum { NST_METHODS_SIZE = 48 };
-void nst_methods_write(unsigned methods, char out[NST_METHODS_SIZE]);
+void nst_methods_write(unsigned set, char out[NST_METHODS_SIZE]);
 
 /* Decodes the path of a request target (origin or absolute form, a query is left out) into `out`.
  * Percent-encoded slashes and NUL bytes, broken encodings and what does not fit name nothing here:

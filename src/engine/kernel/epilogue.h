@@ -43,6 +43,7 @@ ALWAYS_INLINE vec max_of_four(const vec v[4], ivec open[4]) {
   ivec is_best[4] = {~(ivec){0}};
   UNROLL
   for (int k = 1; k < 4; k++) {
+    /* NOLINTNEXTLINE(misc-redundant-expression): a NaN differs from itself */
     ivec larger = (v[k] > best) | (v[k] != v[k]);
     best = (vec)((larger & (ivec)v[k]) | (~larger & (ivec)best));
     is_best[k] = larger;

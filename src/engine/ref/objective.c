@@ -146,8 +146,9 @@ static bool backward_layer(
     const nst_ref_objective *o, const activations *a, int i, double *d, double *before) {
   const nst_vgg19_layer *layer = &nst_vgg19[i];
   int h = a->h[i], w = a->w[i];
+  bool pooled = layer->pool_before;
   double *input = before;
-  if (layer->pool_before) input = calloc((size_t)h * (size_t)w * (size_t)layer->in, sizeof *input);
+  if (pooled) input = calloc((size_t)h * (size_t)w * (size_t)layer->in, sizeof *input);
   if (!input) return false;
   for (size_t k = 0; k < count(a, i); k++)
     if (a->y[i][k] <= 0.0) d[k] = 0.0;
@@ -155,7 +156,7 @@ static bool backward_layer(
     for (int column = 0; column < w; column++)
       nst_ref_conv_gradient_pixel(o->model->filters[i], layer->in, layer->out, d, h, w, row, column,
           input + ((size_t)row * (size_t)w + (size_t)column) * (size_t)layer->in);
-  if (layer->pool_before) {
+  if (pooled) {
     nst_ref_pool_gradient(
         o->options.pooling, input, a->y[i - 1], a->h[i - 1], a->w[i - 1], layer->in, before);
     free(input);
