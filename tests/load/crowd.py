@@ -61,13 +61,13 @@ async def poll(crowd, number, pause=1.0):
         writer.close()
 
 
-async def listen(crowd, number):
-    """Follows one job after the other by its events."""
+async def listen(crowd):
+    """Follows the newest job by its events, from where it waits to its end, and then the next."""
     await asyncio.sleep(random.uniform(0, 1))
     while True:
         reader, writer = await crowd.connect()
         try:
-            writer.write(f"GET {crowd.some_job(number)}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET {crowd.jobs[-1]}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             status, _ = await read_head(reader)
             if status != 200:
                 raise Trouble(f"a stream was answered with {status}")

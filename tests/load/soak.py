@@ -63,8 +63,8 @@ class Soak:
             await asyncio.sleep(0.05)
         for number in range(args.pollers):
             self.start("poll", clients.poll(crowd, number))
-        for number in range(args.listeners):
-            self.start("listen", clients.listen(crowd, number))
+        for _ in range(args.listeners):
+            self.start("listen", clients.listen(crowd))
         self.start("lag", clients.measure_lag(crowd))
         self.start("memory", self.watch_memory())
         begin = time.perf_counter()
