@@ -17,6 +17,7 @@
 #include "nst/store.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,10 +69,13 @@ static void after_maintain(uv_work_t *work, int status) {
   ((server *)work->data)->maintaining = false;
 }
 
-static void on_maintain_timer(uv_timer_t *timer) {
-  server *s = timer->data;
+static void start_maintenance(server *s) {
   if (s->maintaining || s->stopping) return;
   s->maintaining = uv_queue_work(&s->loop, &s->maintain_work, maintain, after_maintain) == 0;
+}
+
+static void on_maintain_timer(uv_timer_t *timer) {
+  start_maintenance(timer->data);
 }
 
 /* ---- Stopping ---- */
@@ -193,6 +197,16 @@ static nst_status open_service(server *s, nst_error *err) {
   return nst_service_create(&options, &hooks, s->jobs, s->decoder, s->log, &s->loop, &s->service, err);
 }
 
+/* Signals are for the loop's thread: it blocks them while it starts the others, which inherit that. One that
+ * comes meanwhile waits. */
+static void block_signals(int how) {
+  sigset_t signals;
+  (void)sigemptyset(&signals);
+  (void)sigaddset(&signals, SIGTERM);
+  (void)sigaddset(&signals, SIGINT);
+  (void)pthread_sigmask(how, &signals, NULL);
+}
+
 static nst_status watch(server *s, nst_error *err) {
   s->maintain_work.data = s->stop_work.data = s;
   s->terminate.data = s->interrupt.data = s->maintain_timer.data = s->grace_timer.data = s;
@@ -203,7 +217,9 @@ static nst_status watch(server *s, nst_error *err) {
   if (!failed) failed = uv_signal_start(&s->terminate, on_signal, SIGTERM);
   if (!failed) failed = uv_signal_start(&s->interrupt, on_signal, SIGINT);
   if (!failed) failed = uv_timer_start(&s->maintain_timer, on_maintain_timer, MAINTAIN_MS, MAINTAIN_MS);
-  return failed ? nst_fail(err, NST_IO, "the event loop: %s", uv_strerror(failed)) : NST_OK;
+  if (failed) return nst_fail(err, NST_IO, "the event loop: %s", uv_strerror(failed));
+  start_maintenance(s); /* with the first work the loop starts its threads: now, as they must block signals */
+  return NST_OK;
 }
 
 static void announce(const server *s) {
@@ -222,6 +238,7 @@ static void announce(const server *s) {
 }
 
 static nst_status start_and_run(server *s, nst_error *err) {
+  block_signals(SIG_BLOCK);
   nst_status status = nst_crypto_init(err);
   if (status == NST_OK) status = open_tokens(s, err);
   if (status == NST_OK) status = nst_webhooks_read(s->config, &s->webhooks, err);
@@ -232,6 +249,7 @@ static nst_status start_and_run(server *s, nst_error *err) {
   if (status == NST_OK) status = nst_webhooks_start(&s->webhooks, s->config, s->store, s->jobs, s->log, err);
   if (status != NST_OK) return status;
   announce(s);
+  block_signals(SIG_UNBLOCK);
   (void)uv_run(&s->loop, UV_RUN_DEFAULT);
   nst_webhooks_release(&s->webhooks);
   nst_log_event(s->log, NST_LOG_INFO, "serve.stopped", nst_log_text("store", s->config->store));
