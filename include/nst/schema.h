@@ -4,7 +4,11 @@
  * A table describes the members of a plain struct. The functions read and write that struct through the
  * table; they keep no state and are thread-safe on distinct objects. Member types: NST_FIELD_INT int64_t,
  * NST_FIELD_NUMBER double, NST_FIELD_BOOL bool, NST_FIELD_ENUM int (index into `choices`), NST_FIELD_STRING
- * char[capacity].
+ * char[capacity], NST_FIELD_NUMBERS nst_number_list, NST_FIELD_FACTORS double[number of `choices`].
+ *
+ * NUMBERS is a list, as text "1,0.5" and in JSON [1, 0.5]; it may be empty. FACTORS gives numbers to names, 0
+ * to those that are not told and more than 0 to one at least: as text "a=1,b=0.5", where "a" alone has 1, and
+ * in JSON {"a": 1, "b": 0.5} or ["a", "b"].
  */
 #ifndef NST_SCHEMA_H
 #define NST_SCHEMA_H
@@ -21,16 +25,25 @@ typedef enum nst_field_type {
   NST_FIELD_NUMBER,
   NST_FIELD_BOOL,
   NST_FIELD_ENUM,
-  NST_FIELD_STRING
+  NST_FIELD_STRING,
+  NST_FIELD_NUMBERS,
+  NST_FIELD_FACTORS
 } nst_field_type;
+
+enum { NST_SCHEMA_LIST_MAX = 16 /* numbers of one field */ };
+
+typedef struct nst_number_list {
+  int count;
+  double values[NST_SCHEMA_LIST_MAX]; /* `count` of them */
+} nst_number_list;
 
 typedef struct nst_field {
   const char *name; /* lower case with underscores, as in JSON */
   nst_field_type type;
   size_t offset;              /* of the member in the struct */
-  double minimum, maximum;    /* inclusive; INT and NUMBER only */
-  size_t capacity;            /* STRING only: size of the char array */
-  const char *const *choices; /* ENUM only: names, NULL at the end */
+  double minimum, maximum;    /* inclusive; INT and NUMBER, and each number of NUMBERS and FACTORS */
+  size_t capacity;            /* STRING: size of the char array; NUMBERS: how many, at most 16 */
+  const char *const *choices; /* ENUM, FACTORS (at most 16): names, NULL at the end */
   const char *initial;        /* default, written as text */
   const char *unit;           /* "pixels", "seconds", ... or "" */
   const char *help;           /* one line */
@@ -63,8 +76,9 @@ nst_status nst_schema_set_json(
  * cJSON_Delete. */
 struct cJSON *nst_schema_to_json(const nst_schema *schema, const void *object);
 
-/* A new JSON array of {name, type, default, minimum, maximum, enum, unit, help}; NULL without memory. The
- * caller frees it with cJSON_Delete. */
+/* A new JSON array of {name, type, default, minimum, maximum, enum, max_items, unit, help}, each with those
+ * that apply: bounds are those of each number, `enum` holds the names that FACTORS may have. NULL without
+ * memory. The caller frees it with cJSON_Delete. */
 struct cJSON *nst_schema_describe(const nst_schema *schema);
 
 /* Writes the bounds of a field for people, e.g. "16..2048 pixels" or "fit, stretch", truncated to `size`. */

@@ -1,6 +1,7 @@
 #include "nst/schema.h"
 
 #include "nst/utf8.h"
+#include "schema_list.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -25,6 +26,13 @@ static const void *member_const(const nst_field *field, const void *object) {
   return (const char *)object + field->offset;
 }
 
+static void write_choices(const nst_field *field, char *out, size_t used, size_t size) {
+  for (size_t i = 0; field->choices[i] && used < size; i++) {
+    int n = snprintf(out + used, size - used, "%s%s", i ? ", " : "", field->choices[i]);
+    used += n > 0 ? (size_t)n : 0;
+  }
+}
+
 void nst_schema_bounds(const nst_field *field, char *out, size_t size) {
   const char *gap = field->unit[0] ? " " : "";
   size_t used = 0;
@@ -40,18 +48,24 @@ void nst_schema_bounds(const nst_field *field, char *out, size_t size) {
   case NST_FIELD_STRING:
     (void)snprintf(out, size, "up to %zu bytes", field->capacity - 1);
     return;
+  case NST_FIELD_NUMBERS:
+    (void)snprintf(out, size, "up to %zu numbers, each %.10g..%.10g%s%s", field->capacity, field->minimum,
+        field->maximum, gap, field->unit);
+    return;
+  case NST_FIELD_FACTORS:
+    used = (size_t)snprintf(out, size, "%.10g..%.10g each for some of ", field->minimum, field->maximum);
+    write_choices(field, out, used, size);
+    return;
   case NST_FIELD_ENUM:
-    for (size_t i = 0; field->choices[i] && used < size; i++) {
-      int n = snprintf(out + used, size - used, "%s%s", i ? ", " : "", field->choices[i]);
-      used += n > 0 ? (size_t)n : 0;
-    }
+    write_choices(field, out, 0, size);
   }
 }
 
 static nst_status refuse(const nst_field *field, const char *sent, nst_error *err) {
-  char bounds[128];
+  char bounds[256];
   nst_schema_bounds(field, bounds, sizeof bounds);
-  const char *kind[] = {"an integer", "a number", "a truth value", "one of the choices", "a text"};
+  static const char *const kind[] = {"an integer", "a number", "a truth value", "one of the choices",
+      "a text", "a list of numbers", "factors of names"};
   return nst_fail_field(err, NST_INVALID, field->name, bounds, "%s must be %s (%s), not %.100s", field->name,
       kind[field->type], bounds, sent);
 }
@@ -116,6 +130,9 @@ static nst_status set_text(const nst_field *field, void *object, const char *tex
     return set_enum(field, object, text, err);
   case NST_FIELD_STRING:
     return set_string(field, object, text, err);
+  case NST_FIELD_NUMBERS:
+  case NST_FIELD_FACTORS:
+    return nst_schema_list_set_text(field, member(field, object), text) ? NST_OK : refuse(field, text, err);
   }
   return nst_fail(err, NST_INTERNAL, "field %s has no type", field->name);
 }
@@ -142,6 +159,10 @@ nst_status nst_schema_set_text(
   return field ? set_text(field, object, text, err) : unknown(schema, name, err);
 }
 
+static bool is_list(const nst_field *field) {
+  return field->type == NST_FIELD_NUMBERS || field->type == NST_FIELD_FACTORS;
+}
+
 static nst_status set_json_value(const nst_field *field, void *object, const cJSON *value, nst_error *err) {
   if (cJSON_IsNull(value)) return NST_OK;
   bool is_number = field->type == NST_FIELD_INT || field->type == NST_FIELD_NUMBER;
@@ -158,6 +179,10 @@ static nst_status set_json_value(const nst_field *field, void *object, const cJS
     return set_enum(field, object, value->valuestring, err);
   if (field->type == NST_FIELD_STRING && cJSON_IsString(value))
     return set_string(field, object, value->valuestring, err);
+  if (is_list(field))
+    return nst_schema_list_set_json(field, member(field, object), value)
+               ? NST_OK
+               : refuse(field, "what was sent", err);
   return refuse(field, "a JSON value of another type", err);
 }
 
@@ -189,6 +214,9 @@ static cJSON *value_to_json(const nst_field *field, const void *object) {
     return cJSON_CreateString(field->choices[*(const int *)at]);
   case NST_FIELD_STRING:
     return cJSON_CreateString(at);
+  case NST_FIELD_NUMBERS:
+  case NST_FIELD_FACTORS:
+    return nst_schema_list_to_json(field, at);
   }
   return NULL;
 }
@@ -218,6 +246,8 @@ static cJSON *default_to_json(const nst_field *field) {
     double number;
     bool truth;
     int choice;
+    nst_number_list list;
+    double factors[NST_SCHEMA_LIST_MAX];
   } scratch = {0};
   nst_field alone = *field;
   alone.offset = 0;
@@ -226,19 +256,22 @@ static cJSON *default_to_json(const nst_field *field) {
 }
 
 static bool describe_bounds(cJSON *item, const nst_field *field) {
-  if (field->type == NST_FIELD_INT || field->type == NST_FIELD_NUMBER)
-    return add(item, "minimum", cJSON_CreateNumber(field->minimum)) &&
-           add(item, "maximum", cJSON_CreateNumber(field->maximum));
+  bool numeric = is_list(field) || field->type == NST_FIELD_INT || field->type == NST_FIELD_NUMBER;
+  if (numeric && (!add(item, "minimum", cJSON_CreateNumber(field->minimum)) ||
+                     !add(item, "maximum", cJSON_CreateNumber(field->maximum))))
+    return false;
+  if (field->type == NST_FIELD_NUMBERS)
+    return add(item, "max_items", cJSON_CreateNumber((double)field->capacity));
   if (field->type == NST_FIELD_STRING)
     return add(item, "max_length", cJSON_CreateNumber((double)(field->capacity - 1)));
-  if (field->type != NST_FIELD_ENUM) return true;
+  if (field->type != NST_FIELD_ENUM && field->type != NST_FIELD_FACTORS) return true;
   int count = 0;
   while (field->choices[count]) count++;
   return add(item, "enum", cJSON_CreateStringArray(field->choices, count));
 }
 
 static cJSON *describe(const nst_field *field) {
-  static const char *const types[] = {"integer", "number", "boolean", "string", "string"};
+  static const char *const types[] = {"integer", "number", "boolean", "string", "string", "array", "object"};
   cJSON *item = cJSON_CreateObject();
   if (item && add(item, "name", cJSON_CreateString(field->name)) &&
       add(item, "type", cJSON_CreateString(types[field->type])) &&
@@ -265,7 +298,7 @@ cJSON *nst_schema_describe(const nst_schema *schema) {
 nst_status nst_schema_help(const nst_schema *schema, nst_buf *out, nst_error *err) {
   for (size_t i = 0; i < schema->count; i++) {
     const nst_field *field = &schema->fields[i];
-    char name[48], bounds[128], line[512];
+    char name[48], bounds[256], line[640];
     (void)snprintf(name, sizeof name, "--%s", field->name);
     for (char *c = name; *c; c++)
       if (*c == '_') *c = '-';

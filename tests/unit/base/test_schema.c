@@ -174,6 +174,110 @@ static void help_has_a_line_for_each_field(void **state) {
   nst_buf_release(&out);
 }
 
+/* ---- Fields of several numbers */
+
+typedef struct lists {
+  nst_number_list shares;
+  double layers[3];
+} lists;
+
+static const char *const layer_names[] = {"one", "two", "three", NULL};
+
+static const nst_field list_fields[] = {
+    {"shares", NST_FIELD_NUMBERS, offsetof(lists, shares), 0, 10, 4, NULL, "", "", "of each"},
+    {"layers", NST_FIELD_FACTORS, offsetof(lists, layers), 0, 5, 0, layer_names, "one=1,three=0.5", "",
+        "which count"},
+};
+static const nst_schema list_schema = {"option", list_fields, 2};
+
+static lists list_defaults(void) {
+  lists l;
+  memset(&l, 0, sizeof l);
+  assert_int_equal(nst_schema_set_defaults(&list_schema, &l, NULL), NST_OK);
+  return l;
+}
+
+static void lists_are_read_from_text(void **state) {
+  (void)state;
+  lists l = list_defaults();
+  assert_int_equal(l.shares.count, 0);
+  assert_true(l.layers[0] == 1 && l.layers[1] == 0 && l.layers[2] == 0.5);
+  assert_int_equal(nst_schema_set_text(&list_schema, &l, "shares", "0.5, 2,10 ", NULL), NST_OK);
+  assert_int_equal(l.shares.count, 3);
+  assert_true(l.shares.values[0] == 0.5 && l.shares.values[1] == 2 && l.shares.values[2] == 10);
+  assert_int_equal(nst_schema_set_text(&list_schema, &l, "layers", "two, three = 0.25", NULL), NST_OK);
+  assert_true(l.layers[0] == 0 && l.layers[1] == 1 && l.layers[2] == 0.25);
+}
+
+static void lists_are_read_from_json_and_written_again(void **state) {
+  (void)state;
+  static const char *const texts[] = {
+      "{\"shares\":[1,0.25],\"layers\":{\"one\":2,\"two\":0.5}}", "{\"shares\":[],\"layers\":{\"three\":5}}"};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    lists l = list_defaults();
+    cJSON *json = cJSON_Parse(texts[i]);
+    assert_int_equal(nst_schema_set_json(&list_schema, &l, json, NULL), NST_OK);
+    cJSON *again = nst_schema_to_json(&list_schema, &l);
+    char *text = cJSON_PrintUnformatted(again);
+    assert_string_equal(text, texts[i]);
+    cJSON_free(text);
+    cJSON_Delete(again);
+    cJSON_Delete(json);
+  }
+  lists l = list_defaults();
+  cJSON *names = cJSON_Parse("{\"layers\": [\"three\", \"two\"]}");
+  assert_int_equal(nst_schema_set_json(&list_schema, &l, names, NULL), NST_OK);
+  cJSON_Delete(names);
+  assert_true(l.layers[0] == 0 && l.layers[1] == 1 && l.layers[2] == 1);
+}
+
+static void wrong_lists_name_field_and_bounds(void **state) {
+  (void)state;
+  static const char *const wrong[][2] = {{"shares", "11"}, {"shares", "-1"}, {"shares", "1,,2"},
+      {"shares", "1,"}, {"shares", "1,2,3,4,5"}, {"shares", "nan"}, {"shares", "one"}, {"layers", ""},
+      {"layers", "four"}, {"layers", "one,one"}, {"layers", "one=6"}, {"layers", "one="}, {"layers", "=1"},
+      {"layers", "one=0"}, {"layers", "one=1=1"},
+      {"layers", "a name that is longer than any name in any table could ever be"}};
+  static const char *const wrong_json[] = {"{\"shares\": 1}", "{\"shares\": [\"1\"]}", "{\"shares\": [11]}",
+      "{\"shares\": {\"one\": 1}}", "{\"shares\": [1, 2, 3, 4, 5]}", "{\"layers\": []}", "{\"layers\": [1]}",
+      "{\"layers\": {\"one\": \"1\"}}", "{\"layers\": {\"one\": 1, \"one\": 1}}", "{\"layers\": [\"four\"]}",
+      "{\"layers\": \"one\"}"};
+  lists before = list_defaults();
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    lists l = before;
+    nst_error err = NST_ERROR_INIT;
+    assert_int_equal(nst_schema_set_text(&list_schema, &l, wrong[i][0], wrong[i][1], &err), NST_INVALID);
+    assert_string_equal(err.field, wrong[i][0]);
+    assert_true(strlen(err.limit) > 0);
+    assert_memory_equal(&l, &before, sizeof l);
+  }
+  for (size_t i = 0; i < sizeof wrong_json / sizeof wrong_json[0]; i++) {
+    lists l = before;
+    nst_error err = NST_ERROR_INIT;
+    cJSON *json = cJSON_Parse(wrong_json[i]);
+    assert_non_null(json);
+    assert_int_equal(nst_schema_set_json(&list_schema, &l, json, &err), NST_INVALID);
+    assert_string_equal(err.limit, strstr(wrong_json[i], "shares") ? "up to 4 numbers, each 0..10"
+                                                                   : "0..5 each for some of one, two, three");
+    assert_memory_equal(&l, &before, sizeof l);
+    cJSON_Delete(json);
+  }
+}
+
+static void lists_are_described(void **state) {
+  (void)state;
+  cJSON *list = nst_schema_describe(&list_schema);
+  char *text = cJSON_PrintUnformatted(list);
+  assert_string_equal(text,
+      "[{\"name\":\"shares\",\"type\":\"array\",\"default\":[],\"minimum\":0,\"maximum\":10,"
+      "\"max_items\":4,\"unit\":\"\",\"help\":\"of each\"},"
+      "{\"name\":\"layers\",\"type\":\"object\",\"default\":{\"one\":1,\"three\":0.5},"
+      "\"minimum\":0,\"maximum\":5,\"enum\":[\"one\",\"two\",\"three\"],\"unit\":\"\","
+      "\"help\":\"which count\"}]");
+  cJSON_free(text);
+  cJSON_Delete(list);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(defaults_come_from_the_table),
@@ -185,6 +289,10 @@ int main(void) {
       cmocka_unit_test(written_json_can_be_read_again),
       cmocka_unit_test(the_description_has_types_and_bounds),
       cmocka_unit_test(help_has_a_line_for_each_field),
+      cmocka_unit_test(lists_are_read_from_text),
+      cmocka_unit_test(lists_are_read_from_json_and_written_again),
+      cmocka_unit_test(wrong_lists_name_field_and_bounds),
+      cmocka_unit_test(lists_are_described),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
