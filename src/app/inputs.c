@@ -19,10 +19,8 @@ nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, cons
   if (sent) *sent = (nst_size){decoded.width, decoded.height};
   status = nst_options_check_picture(options, field, decoded.width, decoded.height, err);
   if (status == NST_OK) {
-    int width, height;
-    nst_resize_dimensions(
-        decoded.width, decoded.height, (nst_resize_mode)options->resize, (int)options->size, &width, &height);
-    status = nst_picture_resize(&decoded, width, height, out, err);
+    nst_size to = nst_options_resized(options, field, (nst_size){decoded.width, decoded.height});
+    status = nst_picture_resize(&decoded, to.width, to.height, out, err);
   }
   nst_picture_release(&decoded);
   return status;

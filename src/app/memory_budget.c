@@ -19,17 +19,11 @@ static size_t in_mib_upwards(size_t bytes) {
 
 /* ---- One job */
 
-static nst_size resized(const nst_options *options, nst_size picture) {
-  nst_size out;
-  nst_resize_dimensions(picture.width, picture.height, (nst_resize_mode)options->resize, (int)options->size,
-      &out.width, &out.height);
-  return out;
-}
-
 static nst_status estimate(const nst_memory_budget *budget, const nst_options *options,
     const nst_job_sizes *sizes, size_t *bytes, nst_error *err) {
-  nst_size content = resized(options, sizes->content), styles[NST_MAX_STYLES];
-  for (int i = 0; i < sizes->style_count; i++) styles[i] = resized(options, sizes->styles[i]);
+  nst_size content = nst_options_resized(options, "content", sizes->content), styles[NST_MAX_STYLES];
+  for (int i = 0; i < sizes->style_count; i++)
+    styles[i] = nst_options_resized(options, "style", sizes->styles[i]);
   const nst_stylize_options engine = nst_options_for_engine(options);
   const nst_memory_request request = {.width = content.width,
       .height = content.height,

@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +49,10 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
         "how much the photo's content counts"},
     {"style_weight", NST_FIELD_NUMBER, AT(style_weight), 0, 1e9, 0, NULL, "1", "",
         "how much the painting's style counts"},
+    {"strength", NST_FIELD_NUMBER, AT(strength), 0, 1, 0, NULL, "0.5", "",
+        "from photo to painting: multiplies style_weight by 0.01 at 0, by 1 at 0.5 and by 100 at 1"},
+    {"style_scale", NST_FIELD_NUMBER, AT(style_scale), 0.25, 4, 0, NULL, "1", "",
+        "longest side of the painting as a multiple of size: larger makes larger brush strokes"},
     {"format", NST_FIELD_ENUM, AT(format), 0, 0, 0, format_names, "png", "", "file format of the result"},
     {"quality", NST_FIELD_INT, AT(quality), 1, 100, 0, NULL, "92", "", "of a JPEG or WebP result"},
 };
@@ -124,10 +129,15 @@ nst_status nst_options_parse(
   return status;
 }
 
+/* Four powers of ten from end to end; the middle is a factor of exactly 1. */
+static double style_weight(const nst_options *options) {
+  return options->style_weight * pow(10.0, 4.0 * (options->strength - 0.5));
+}
+
 nst_stylize_options nst_options_for_engine(const nst_options *options) {
   return (nst_stylize_options){
       .objective = {.content_weight = options->content_weight,
-          .style_weight = options->style_weight,
+          .style_weight = style_weight(options),
           .pooling = (nst_pooling)options->pooling},
       .optimizer = (nst_optimizer)options->optimizer,
       .iterations = (int)options->iterations,
@@ -136,16 +146,31 @@ nst_stylize_options nst_options_for_engine(const nst_options *options) {
   };
 }
 
+nst_size nst_options_resized(const nst_options *options, const char *field, nst_size picture) {
+  double scale = strcmp(field, "style") == 0 ? options->style_scale : 1.0;
+  int longest = (int)lround((double)options->size * scale);
+  nst_size out;
+  nst_resize_dimensions(picture.width, picture.height, (nst_resize_mode)options->resize,
+      longest > 0 ? longest : 1, &out.width, &out.height);
+  return out;
+}
+
+/* What a client can do about a picture that becomes too small. */
+static const char *remedy(const nst_options *options, const char *field) {
+  bool shrunk = strcmp(field, "style") == 0 && options->style_scale < 1.0;
+  if (options->resize == NST_RESIZE_STRETCH) return shrunk ? "raise size or style_scale" : "raise size";
+  return shrunk ? "raise size or style_scale, or use resize=stretch" : "raise size or use resize=stretch";
+}
+
 nst_status nst_options_check_picture(
     const nst_options *options, const char *field, int width, int height, nst_error *err) {
-  int w, h;
-  nst_resize_dimensions(width, height, (nst_resize_mode)options->resize, (int)options->size, &w, &h);
-  if (w >= NST_MIN_SIDE && h >= NST_MIN_SIDE) return NST_OK;
+  nst_size size = nst_options_resized(options, field, (nst_size){width, height});
+  if (size.width >= NST_MIN_SIDE && size.height >= NST_MIN_SIDE) return NST_OK;
   char limit[64];
   (void)snprintf(limit, sizeof limit, "at least %d pixels a side", (int)NST_MIN_SIDE);
   return nst_fail_field(err, NST_INVALID, field, limit,
-      "%s of %dx%d pixels becomes %dx%d at size %d: each side needs %s; raise size or use resize=stretch",
-      field, width, height, w, h, (int)options->size, limit);
+      "%s of %dx%d pixels becomes %dx%d at size %d: each side needs %s; %s", field, width, height, size.width,
+      size.height, (int)options->size, limit, remedy(options, field));
 }
 
 cJSON *nst_presets_to_json(const nst_option_table *table) {

@@ -13,7 +13,7 @@
 struct cJSON;
 
 enum {
-  NST_OPTION_COUNT = 12,
+  NST_OPTION_COUNT = 14,
   NST_LARGEST_SIZE = 8192 /* pixels: the bound of `size` where no server lowers it */
 };
 
@@ -27,8 +27,10 @@ typedef struct nst_options {
   int64_t history;
   int pooling; /* nst_pooling */
   double content_weight, style_weight;
-  int format;      /* nst_image_format */
-  int64_t quality; /* of JPEG and WebP */
+  double strength;    /* 0..1 */
+  double style_scale; /* of the styles' size */
+  int format;         /* nst_image_format */
+  int64_t quality;    /* of JPEG and WebP */
 } nst_options;
 
 /* The table, with the bounds of this process. Set up once, then read by any thread. */
@@ -56,6 +58,9 @@ nst_status nst_options_parse(
 
 /* What the engine is to do. */
 nst_stylize_options nst_options_for_engine(const nst_options *options);
+
+/* What a picture of that size, sent as `field` ("content", "style"), is resized to. */
+nst_size nst_options_resized(const nst_options *options, const char *field, nst_size picture);
 
 /* Checks that a picture of these dimensions keeps at least NST_MIN_SIDE pixels on its shorter side when
  * resized. NST_INVALID naming `field`. */

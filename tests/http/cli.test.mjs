@@ -55,6 +55,27 @@ test('the number of threads does not change a bit', async () => {
   assert.deepEqual(readFileSync(at('1.png')), readFileSync(at('2.png')));
 });
 
+// The losses of the first evaluation, which is the photo's own.
+async function firstLosses(...options) {
+  const { code, error } = await stylized(['run', photo, painting, '-q', '-o', at('first.png'), '--size=64',
+    '--iterations=1', '--report', at('first.json'), ...options]);
+  assert.equal(code, 0, error);
+  return JSON.parse(readFileSync(at('first.json'))).layers;
+}
+
+test('strength weighs the style, and style_scale enlarges the painting', async () => {
+  const plain = await firstLosses(), strong = await firstLosses('--strength=0.75'), large = await firstLosses('--style-scale=2');
+  assert.deepEqual(await firstLosses('--strength=0.5', '--style-scale=1'), plain);
+  const styles = (layers) => layers.filter(({ kind }) => kind === 'style').map(({ loss }) => loss);
+  styles(strong).forEach((loss, i) => assert.ok(Math.abs(loss / styles(plain)[i] - 10) < 1e-4, `${loss}`));
+  styles(large).forEach((loss, i) => assert.ok(Math.abs(loss / styles(plain)[i] - 1) > 1e-3, `${loss}`));
+  const painted = async (extra) => {
+    assert.equal((await stylized(['run', photo, painting, '-q', '-o', at('s.png'), '--size=64', '--iterations=12', ...extra])).code, 0);
+    return readFileSync(at('s.png'));
+  };
+  assert.notDeepEqual(await painted(['--style-scale=2']), await painted([]));
+});
+
 test('the ending of the name, or --format, decides the format', async () => {
   const formats = [['b.jpg', [], 'image/jpeg'], ['b.webp', [], 'image/webp'], ['b.png', ['--format=jpeg'], 'image/jpeg']];
   for (const [name, more, type] of formats) {

@@ -76,12 +76,14 @@ describe('pictures', () => {
 describe('options', () => {
   for (const [name, value] of [['size', -1], ['size', 1e9], ['size', '1e9'], ['size', '32.5'], ['size', ''], ['size', '0x20'],
     ['size', ' 32'], ['size', '32\0'], ['iterations', 'abc'], ['iterations', 0], ['iterations', 'NaN'], ['learning_rate', 'inf'],
-    ['learning_rate', -1], ['style_weight', '-0.1'], ['resize', 'crop'], ['format', 'gif'], ['format', 'PNG'], ['quality', 101],
+    ['learning_rate', -1], ['style_weight', '-0.1'], ['strength', 1.5], ['strength', 'strong'], ['style_scale', 0.1],
+    ['style_scale', 5], ['resize', 'crop'], ['format', 'gif'], ['format', 'PNG'], ['quality', 101],
     ['optimizer', ''], ['preset', 'none'], ['colour', 'blue'], ['Size', 32], ['x'.repeat(63), 1]])
     test(`${name.slice(0, 20)}=${JSON.stringify(value)}`, async () => {
       const problem = await refused(jobForm({ [name]: value }), 422);
       assert.equal(problem.field.slice(0, 20), name.slice(0, 20));
       if (name === 'size' && value !== '32\0') assert.match(problem.limit, /16\.\.2048/);
+      if (name === 'style_scale') assert.equal(problem.limit, '0.25..4');
     });
   test('a name that is longer than any', () => refused(jobForm({ ['size'.repeat(200)]: 32 }), 413));
   test('both weights zero', () => refused(jobForm({ content_weight: 0, style_weight: 0 }), 422, 'style_weight'));

@@ -61,7 +61,7 @@ test('options come as one JSON object, as fields, or as both', async () => {
   form.append('options', JSON.stringify({ size: 32, iterations: 1, optimizer: 'adam', learning_rate: 2, pooling: 'avg' }));
   const { options, id } = (await server.submit(form)).json();
   assert.deepEqual(options, { preset: 'gatys', size: 32, resize: 'stretch', iterations: 1, optimizer: 'adam', learning_rate: 2,
-    history: 100, pooling: 'avg', content_weight: 0.5, style_weight: 1, format: 'png', quality: 92 });
+    history: 100, pooling: 'avg', content_weight: 0.5, style_weight: 1, strength: 0.5, style_scale: 1, format: 'png', quality: 92 });
   await server.finished(id);
 });
 

@@ -149,6 +149,16 @@ static void proportions_count(void **state) {
   assert_int_equal(named_size(&budget, options, &flat), named_size(&budget, options, &square));
 }
 
+/* Only the painting is larger, so that an estimate without it would come to the same. */
+static void a_scaled_painting_counts(void **state) {
+  (void)state;
+  nst_memory_budget budget = budget_of(900);
+  nst_options options = options_of(2048, NST_RESIZE_STRETCH);
+  int plain = named_size(&budget, options, &square);
+  options.style_scale = 4;
+  assert_true(named_size(&budget, options, &square) < plain * 3 / 4);
+}
+
 /* A side of a picture of 8000x100 is large enough from 1240 pixels on. */
 static const nst_job_sizes ribbon = {{8000, 100}, {{8000, 100}}, 1},
                            ribbon_and_square = {{8000, 100}, {{64, 64}}, 1};
@@ -228,6 +238,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(a_job_that_is_too_large_learns_what_would_fit),
       cmocka_unit_test(less_history_leaves_room_for_size),
       cmocka_unit_test(proportions_count),
+      cmocka_unit_test(a_scaled_painting_counts),
       cmocka_unit_test(a_ribbon_learns_which_history_would_fit),
       cmocka_unit_test(a_ribbon_may_fit_at_no_size),
       cmocka_unit_test(the_largest_square_is_told),

@@ -65,6 +65,10 @@ static void wrong_options_are_refused_by_name(void **state) {
       {NULL, "{\"colour\": \"3\"}", "colour"},
       {"{\"size\": 64}", "{\"size\": \"64\"}", "size"},
       {"{\"learning_rate\": 0}", NULL, "learning_rate"},
+      {"{\"strength\": 1.01}", NULL, "strength"},
+      {NULL, "{\"strength\": \"-0.1\"}", "strength"},
+      {"{\"style_scale\": 0.2}", NULL, "style_scale"},
+      {NULL, "{\"style_scale\": \"4.5\"}", "style_scale"},
       {"{\"content_weight\": 0, \"style_weight\": 0}", NULL, "style_weight"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -123,6 +127,47 @@ static void a_picture_too_narrow_for_the_network_is_refused(void **state) {
   assert_int_equal(nst_options_check_picture(&o, "style", 1000, 1, NULL), NST_OK);
 }
 
+static double style_weight_of(const char *json) {
+  nst_options o;
+  assert_int_equal(resolve(json, NULL, &o, NULL), NST_OK);
+  return nst_options_for_engine(&o).objective.style_weight;
+}
+
+static void strength_is_the_balance(void **state) {
+  (void)state;
+  assert_true(style_weight_of("{}") == 1); /* to the bit: the reference's */
+  assert_true(style_weight_of("{\"style_weight\": 3}") == 3);
+  assert_float_equal(style_weight_of("{\"strength\": 0, \"style_weight\": 3}"), 0.03, 1e-12);
+  assert_float_equal(style_weight_of("{\"strength\": 1}"), 100, 1e-9);
+  assert_float_equal(style_weight_of("{\"strength\": 0.75}"), 10, 1e-9);
+}
+
+static void style_scale_resizes_the_painting_alone(void **state) {
+  (void)state;
+  nst_options o;
+  assert_int_equal(
+      resolve("{\"size\": 100, \"resize\": \"fit\", \"style_scale\": 2.5}", NULL, &o, NULL), NST_OK);
+  nst_size style = nst_options_resized(&o, "style", (nst_size){800, 400});
+  nst_size content = nst_options_resized(&o, "content", (nst_size){800, 400});
+  assert_true(style.width == 250 && style.height == 125);
+  assert_true(content.width == 100 && content.height == 50);
+  o.resize = NST_RESIZE_STRETCH;
+  style = nst_options_resized(&o, "style", (nst_size){800, 400});
+  assert_true(style.width == 250 && style.height == 250);
+}
+
+static void a_painting_scaled_too_small_is_refused(void **state) {
+  (void)state;
+  nst_options o;
+  nst_error err = NST_ERROR_INIT;
+  assert_int_equal(resolve("{\"size\": 40, \"style_scale\": 0.25}", NULL, &o, NULL), NST_OK);
+  assert_int_equal(nst_options_check_picture(&o, "content", 300, 300, NULL), NST_OK);
+  assert_int_equal(nst_options_check_picture(&o, "style", 300, 300, &err), NST_INVALID);
+  assert_string_equal(err.field, "style");
+  assert_non_null(strstr(err.detail, "becomes 10x10"));
+  assert_non_null(strstr(err.detail, "raise size or style_scale"));
+}
+
 static void presets_show_what_they_resolve_to(void **state) {
   (void)state;
   cJSON *list = nst_presets_to_json(&table);
@@ -147,6 +192,9 @@ int main(void) {
       cmocka_unit_test(a_server_may_lower_the_largest_size),
       cmocka_unit_test(resolved_options_can_be_stored_and_parsed),
       cmocka_unit_test(a_picture_too_narrow_for_the_network_is_refused),
+      cmocka_unit_test(strength_is_the_balance),
+      cmocka_unit_test(style_scale_resizes_the_painting_alone),
+      cmocka_unit_test(a_painting_scaled_too_small_is_refused),
       cmocka_unit_test(presets_show_what_they_resolve_to),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);
