@@ -118,6 +118,59 @@ test('a mistake that only the server finds opens the folded options', async () =
   await page.close();
 });
 
+test('the strength is a slider that the server gets', async () => {
+  const { page } = await open();
+  await choose(page, { size: 64, iterations: 2 });
+  assert.equal(await shown(page, 'strength').getAttribute('type'), 'range');
+  assert.equal(await shown(page, 'strength').inputValue(), '0.5');
+  await page.focus('#strength');
+  for (let i = 0; i < 10; i++) await page.keyboard.press('ArrowRight');
+  assert.equal(await page.locator('output[for=strength]').textContent(), '0.6');
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.request().method() === 'POST'), page.click('#submit')]);
+  assert.equal((await answer.json()).options.strength, 0.6);
+  await page.close();
+});
+
+// Options that no server here has, so that each type has its control whatever the table holds.
+test('every type of option has a control, which a preset fills', async () => {
+  const added = [
+    { name: 'truth', type: 'boolean', default: false, unit: '', help: 'a truth value' },
+    { name: 'shares', type: 'array', default: [], minimum: 0, maximum: 9, max_items: 4, unit: '', help: 'a list' },
+    { name: 'layers', type: 'object', default: { one: 1 }, minimum: 0, maximum: 5, enum: ['one', 'two'], unit: '', help: 'factors' }];
+  const { page, faults } = await openPage(browser);
+  const change = (path, edit) => page.route(`**${path}`, async (route) => {
+    const response = await route.fetch();
+    const json = await response.json();
+    edit(json);
+    await route.fulfill({ response, json });
+  });
+  await change('/v1/limits', (limits) => limits.options.push(...added));
+  await change('/v1/presets', ({ presets }) => {
+    Object.assign(presets[0].options, { truth: true, shares: [1, 0.5], layers: { one: 1, two: 0.25 } });
+    presets[0].help = 'what the preset is for';
+  });
+  let sent;
+  await page.route('**/v1/jobs', (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    sent = route.request().postDataBuffer().toString('latin1');
+    return route.abort();
+  });
+  await page.goto(server.url);
+  await page.waitForSelector('#size');
+  assert.equal(await shown(page, 'preset-hint').textContent(), 'what the preset is for');
+  await page.click('summary');
+  await choose(page, { size: 64 });
+  await page.screenshot({ path: screenshot('page-options.png'), fullPage: true });
+  await page.selectOption('#truth', 'false');
+  await page.click('#submit');
+  await until(() => sent, 'the form');
+  for (const [name, value] of [['truth', 'false'], ['shares', '1,0.5'], ['layers', 'one=1,two=0.25']])
+    assert.match(sent, new RegExp(`name="${name}"\r\n\r\n${value}\r\n`));
+  assert.deepEqual(faults.filter((fault) => !/ERR_FAILED/.test(fault)), []);
+  await page.close();
+});
+
 test('the keyboard is enough', async () => {
   const { page } = await open();
   const reached = [];
