@@ -1,5 +1,5 @@
 // The option fields, made from what the server says of its options and presets.
-import { byId, element } from './dom.js';
+import { byId, duration, element } from './dom.js';
 
 const foremost = ['preset', 'strength', 'size', 'resize', 'iterations', 'format'];
 const words = { true: 'yes', false: 'no' };
@@ -58,7 +58,8 @@ export function setUpOptions(options, { presets, default: initial }) {
       byId(option).value = asText(value);
       byId(option).refresh();
     }
-    byId('preset-hint').textContent = preset.help;
+    const { seconds, size } = preset.estimate;
+    byId('preset-hint').textContent = `${preset.help}; about ${duration(seconds)} at ${size} pixels`;
   };
   byId('preset').addEventListener('change', ({ target }) => apply(target.value));
   apply(initial);

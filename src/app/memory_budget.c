@@ -19,7 +19,7 @@ static size_t in_mib_upwards(size_t bytes) {
 
 /* ---- One job */
 
-static nst_status estimate(const nst_memory_budget *budget, const nst_options *options,
+nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst_options *options,
     const nst_job_sizes *sizes, size_t *bytes, nst_error *err) {
   nst_size content = nst_options_resized(options, "content", sizes->content), styles[NST_MAX_STYLES];
   for (int i = 0; i < sizes->style_count; i++)
@@ -40,7 +40,8 @@ static nst_status estimate(const nst_memory_budget *budget, const nst_options *o
 /* False too for what has no estimate, being beyond any address space. */
 static bool fits(const nst_memory_budget *budget, const nst_options *options, const nst_job_sizes *sizes) {
   size_t bytes;
-  return estimate(budget, options, sizes, &bytes, NULL) == NST_OK && bytes <= budget->job_bytes;
+  return nst_memory_budget_estimate(budget, options, sizes, &bytes, NULL) == NST_OK &&
+         bytes <= budget->job_bytes;
 }
 
 static bool is_large_enough(const nst_options *options, const nst_job_sizes *sizes) {
@@ -104,12 +105,12 @@ static nst_status refuse_at_any_size(const nst_memory_budget *budget, nst_option
 nst_status nst_memory_budget_check(
     const nst_memory_budget *budget, const nst_options *options, const nst_job_sizes *sizes, nst_error *err) {
   size_t bytes, smallest_bytes;
-  nst_status status = estimate(budget, options, sizes, &bytes, err);
+  nst_status status = nst_memory_budget_estimate(budget, options, sizes, &bytes, err);
   if (status != NST_OK || bytes <= budget->job_bytes) return status;
   nst_options tried = *options;
   int smallest = smallest_size(tried, sizes, (int)options->size);
   tried.size = smallest;
-  status = estimate(budget, &tried, sizes, &smallest_bytes, err);
+  status = nst_memory_budget_estimate(budget, &tried, sizes, &smallest_bytes, err);
   if (status != NST_OK) return status;
   if (smallest_bytes > budget->job_bytes)
     return refuse_at_any_size(budget, tried, sizes, smallest_bytes, err);
@@ -158,7 +159,7 @@ nst_status nst_memory_budget_init(
   *budget = (nst_memory_budget){.threads = threads, .job_bytes = left / (size_t)workers};
   nst_option_table_init(&table, NST_LARGEST_SIZE);
   nst_status status = default_options(&table, NST_MIN_SIDE, &options, err);
-  if (status == NST_OK) status = estimate(budget, &options, &square, &needed, err);
+  if (status == NST_OK) status = nst_memory_budget_estimate(budget, &options, &square, &needed, err);
   if (status != NST_OK || needed <= budget->job_bytes) return status;
   return nst_fail_field(err, NST_INVALID, "memory_limit", "",
       "memory_limit: of %zu MiB the program and its weights take %zu MiB, which leaves too little for %d of "

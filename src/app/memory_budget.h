@@ -34,6 +34,10 @@ nst_status nst_memory_budget_init(
 nst_status nst_memory_budget_check(
     const nst_memory_budget *budget, const nst_options *options, const nst_job_sizes *sizes, nst_error *err);
 
+/* What a job takes, in bytes. NST_INVALID for what is beyond any address space. */
+nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst_options *options,
+    const nst_job_sizes *sizes, size_t *bytes, nst_error *err);
+
 /* The largest `size` of a square picture with the default preset that fits, at most the table's; pixels. Its
  * style is as large. */
 nst_status nst_memory_budget_largest_square(

@@ -1,5 +1,7 @@
 #include "serve_hooks.h"
 
+#include "speed.h"
+
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,12 +52,37 @@ static bool add(cJSON *object, const char *name, cJSON *item) {
   return false;
 }
 
+/* What a preset takes, with a square photo and painting and its own size. False without memory. */
+static bool add_estimate(const nst_serve_context *serve, cJSON *preset) {
+  static const nst_job_sizes square = {{1, 1}, {{1, 1}}, 1};
+  const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(preset, "name"));
+  nst_options options;
+  size_t bytes;
+  if (nst_options_from_preset(serve->options, name, &options, NULL) != NST_OK ||
+      nst_memory_budget_estimate(serve->memory, &options, &square, &bytes, NULL) != NST_OK)
+    return false;
+  double seconds = nst_speed_estimate(serve->seconds_per_pixel, &options, square.content);
+  cJSON *estimate = cJSON_AddObjectToObject(preset, "estimate");
+  return estimate && cJSON_AddNumberToObject(estimate, "size", (double)options.size) &&
+         cJSON_AddNumberToObject(estimate, "seconds", seconds) &&
+         cJSON_AddNumberToObject(estimate, "memory", (double)bytes);
+}
+
+static bool add_estimates(const nst_serve_context *serve, cJSON *presets) {
+  cJSON *preset = NULL;
+  cJSON_ArrayForEach(preset, presets) {
+    if (!add_estimate(serve, preset)) return false;
+  }
+  return true;
+}
+
 static cJSON *describe_presets(void *context) {
   const nst_option_table *table = table_of(context);
   cJSON *json = cJSON_CreateObject();
   cJSON *list = nst_presets_to_json(table);
   const char *chosen = nst_schema_find(&table->schema, "preset")->initial;
-  if (json && list && cJSON_AddStringToObject(json, "default", chosen) &&
+  if (json && list && add_estimates(context, list) && cJSON_AddStringToObject(json, "default", chosen) &&
+      add(json, "options", nst_schema_describe(&table->schema)) &&
       cJSON_AddItemToObject(json, "presets", list))
     return json;
   cJSON_Delete(list);

@@ -7,6 +7,7 @@
 #include "paths.h"
 #include "runner.h"
 #include "serve_hooks.h"
+#include "speed.h"
 #include "tokens.h"
 #include "webhooks.h"
 
@@ -141,7 +142,10 @@ static nst_status open_engine(server *s, nst_error *err) {
     if (status == NST_OK) status = nst_team_use_kernel(s->teams[i], nst_config_kernel(c), err);
   }
   s->runner = (nst_runner_context){&s->options, s->weights, s->decoder, s->teams};
-  s->serve = (nst_serve_context){&s->options, &s->memory, s->webhooks.enabled ? &s->webhooks.rules : NULL};
+  s->serve = (nst_serve_context){.options = &s->options,
+      .memory = &s->memory,
+      .webhooks = s->webhooks.enabled ? &s->webhooks.rules : NULL};
+  if (status == NST_OK) status = nst_speed_measure(s->weights, s->teams[0], &s->serve.seconds_per_pixel, err);
   if (status != NST_OK) return status;
   return nst_memory_budget_init(&s->memory, c->memory_limit, (int)c->workers, threads, err);
 }

@@ -35,6 +35,21 @@ test('the presets that openapi.yaml documents are those that the server has', as
   for (const [name, { default: initial }] of Object.entries(documentedOptions)) assert.equal(defaults[name], initial, name);
 });
 
+test('presets tell every option, and what they take on this machine', async () => {
+  const { options, presets } = (await server.get('/v1/presets')).json();
+  const limits = (await server.get('/v1/limits')).json();
+  assert.deepEqual(options, limits.options);
+  for (const { options: { size }, estimate } of presets) {
+    assert.equal(estimate.size, size);
+    assert.ok(estimate.memory > 100 * size * size && estimate.memory < 1e5 * size * size, `${estimate.memory} bytes`);
+  }
+  const { seconds } = presets.find(({ name }) => name === 'gatys').estimate;
+  const { id } = await server.accept({ preset: 'gatys', size: 256, iterations: 20 });
+  const job = await server.finished(id);
+  const taken = (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000 * (500 / 20) * (512 / 256) ** 2;
+  assert.ok(seconds > taken / 5 && seconds < taken * 5, `${seconds} s estimated, ${taken} s measured`);
+});
+
 test('limits follow the configuration', async () => {
   const small = await Server.start({ max_queued: 3, max_size: 100, max_styles: 2, max_file_bytes: 5000, max_pixels: 1234 });
   const limits = (await small.get('/v1/limits')).json();
