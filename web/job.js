@@ -6,7 +6,7 @@ import { eventsOf } from './events.js';
 const words = { queued: 'Waiting', running: 'Painting', succeeded: 'Done', failed: 'Failed', canceled: 'Stopped' };
 let followed = {}; // {id, job, connection, ...}: the job shown; who follows an earlier one stops on seeing another here
 
-function numbers({ state, queue, progress, output, error }) {
+function numbers({ state, queue, progress, output, error, notes }) {
   if (state === 'queued') {
     const start = queue.eta_seconds === null ? '' : `, starts in about ${duration(queue.eta_seconds)}`;
     return `Number ${queue.position} in the queue${start}`;
@@ -16,7 +16,8 @@ function numbers({ state, queue, progress, output, error }) {
     const left = progress.eta_seconds === null ? '' : ` · about ${duration(progress.eta_seconds)} left`;
     return `Evaluation ${progress.evaluation} of ${progress.evaluations} · loss ${progress.loss?.toPrecision(4) ?? '∞'}${left}`;
   }
-  return output ? `${output.width} × ${output.height}, ${output.format}, ${Math.ceil(output.bytes / 1024)} KiB` : '';
+  const picture = output ? [`${output.width} × ${output.height}, ${output.format}, ${Math.ceil(output.bytes / 1024)} KiB`] : [];
+  return [...picture, ...notes].join(' · ');
 }
 
 const nameOf = ({ id, output }) => `${id}.${output.format === 'jpeg' ? 'jpg' : output.format}`;

@@ -65,6 +65,10 @@ nst_status nst_run_save_checkpoint(nst_run *run, const void *data, size_t size, 
  * it came to none), NST_IO, NST_NO_MEMORY. */
 nst_status nst_run_read_checkpoint(nst_run *run, nst_buf *out, nst_error *err);
 
+/* Adds a sentence, without a line break, on what happened, which the job's owner reads when it has ended;
+ * copied. NST_NO_MEMORY, and NST_INVALID from the 17th on. */
+nst_status nst_run_note(nst_run *run, const char *sentence, nst_error *err);
+
 /* Hands over the result, once: 1 to 8 pictures of different roles, copied. `output` describes the one of role
  * output->format. The last preview is kept with the job unless one picture has the role "preview".
  * NST_NO_MEMORY, NST_INTERNAL (not as described here). */

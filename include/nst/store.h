@@ -61,6 +61,7 @@ typedef struct nst_job {
   char *webhook;           /* URL that is told of the job's end, or NULL */
   nst_status error_status; /* NST_OK unless failed */
   char *error_detail;      /* one sentence, NULL unless failed */
+  char *notes;             /* what happened while it ran: sentences, one a line; or NULL */
   nst_job_output output;
 } nst_job;
 
@@ -113,6 +114,7 @@ typedef struct nst_job_outcome {
   int picture_count;
   nst_status error_status; /* failed */
   const char *error_detail;
+  const char *notes; /* sentences, one a line; or NULL */
 } nst_job_outcome;
 
 typedef struct nst_job_filter {

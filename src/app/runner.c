@@ -17,8 +17,9 @@ static const double longest_without_checkpoint = 4.0; /* seconds, where the sett
 typedef struct running_job {
   nst_run *run;
   nst_options options;
-  nst_buf checkpoint; /* where it began; empty after the first evaluation */
-  double next_save;   /* seconds since the start of the run */
+  nst_buf checkpoint;          /* where it began; empty after the first evaluation */
+  double next_save;            /* seconds since the start of the run */
+  int evaluation, evaluations; /* made so far, and planned */
 } running_job;
 
 static nst_status load_pictures(nst_decoder *decoder, running_job *job, nst_inputs *inputs, nst_error *err) {
@@ -63,6 +64,8 @@ static void save_checkpoint(running_job *job, const nst_progress *progress) {
 
 static bool on_progress(void *context, const nst_progress *p) {
   running_job *job = context;
+  job->evaluation = p->evaluation;
+  job->evaluations = p->evaluations;
   nst_buf_release(&job->checkpoint); /* gone on from: its memory is not needed any more */
   nst_job_progress progress = {
       .fraction = (double)p->evaluation / p->evaluations,
@@ -110,6 +113,20 @@ static nst_status hand_over(running_job *job, const nst_picture *picture, nst_er
   return status;
 }
 
+/* A note that there is no memory for is no reason to fail. */
+static void note_unusable_checkpoint(running_job *job) {
+  (void)nst_run_note(job->run,
+      "The service was stopped meanwhile, and what it had saved could not be used: the job was begun again.",
+      NULL);
+}
+
+static void note_early_end(running_job *job) {
+  char sentence[96];
+  (void)snprintf(sentence, sizeof sentence, "It was stopped after %d of %d evaluations.", job->evaluation,
+      job->evaluations);
+  (void)nst_run_note(job->run, sentence, NULL);
+}
+
 static nst_status repaint(
     const nst_runner_context *context, running_job *job, const nst_inputs *inputs, nst_error *err) {
   nst_stylize_options options = nst_options_for_engine(&job->options);
@@ -123,10 +140,12 @@ static nst_status repaint(
       (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
   if (status == NST_CORRUPT && options.checkpoint) { /* by another version perhaps: then from the begin */
     options.checkpoint = NULL;
+    note_unusable_checkpoint(job);
     status = nst_stylize(context->weights, team, &inputs->content, inputs->styles,
         (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
   }
   nst_buf_release(&job->checkpoint);
+  if (status == NST_CANCELED && picture.rgb) note_early_end(job);
   if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {
     nst_status kept = hand_over(job, &picture, err);
     if (status == NST_OK) status = kept;

@@ -116,6 +116,10 @@ static int collect(const nst_run *run, bool with_result, const nst_buf *losses,
   return count;
 }
 
+static const char *notes_of(const nst_run *run) {
+  return run->notes.size > 0 ? (const char *)run->notes.data : NULL;
+}
+
 static void fail_run(nst_run *run, bool with_extras, const nst_error *err) {
   nst_output_picture pictures[NST_RESULT_PICTURES + 2];
   nst_buf losses = NST_BUF_INIT;
@@ -125,7 +129,8 @@ static void fail_run(nst_run *run, bool with_extras, const nst_error *err) {
       .pictures = pictures,
       .picture_count = with_extras ? collect(run, false, &losses, pictures) : 0,
       .error_status = cause.status == NST_OK ? NST_INTERNAL : cause.status,
-      .error_detail = cause.detail};
+      .error_detail = cause.detail,
+      .notes = notes_of(run)};
   if (!store(run, &outcome, &refused)) log_end(run, "lost", refused.detail);
   nst_buf_release(&losses);
 }
@@ -138,7 +143,8 @@ static void end_run(nst_run *run, nst_job_state state) {
   nst_job_outcome outcome = {.state = state,
       .output = run->output,
       .pictures = pictures,
-      .picture_count = collect(run, true, &losses, pictures)};
+      .picture_count = collect(run, true, &losses, pictures),
+      .notes = notes_of(run)};
   if (!store(run, &outcome, &refused)) fail_run(run, false, &refused);
   nst_buf_release(&losses);
 }

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { NST_RESULT_PICTURES = 8, NST_RECENT_RUNS = 16, NST_MAX_WORKERS = 64 };
+enum { NST_RESULT_PICTURES = 8, NST_RUN_NOTES = 16, NST_RECENT_RUNS = 16, NST_MAX_WORKERS = 64 };
 
 /* Why a run is to stop. The first reason given stays. */
 typedef enum nst_stop_reason {
@@ -31,6 +31,8 @@ struct nst_run {
   nst_job_output output; /* width 0 while there is no result */
   nst_result_picture pictures[NST_RESULT_PICTURES];
   int picture_count;
+  nst_buf notes; /* a text, ended by NUL where there are any */
+  int note_count;
   int64_t preview_ns;    /* when the last preview was published; 0 for never */
   int64_t checkpoint_ns; /* when the last checkpoint was stored, or the run began */
   int64_t progress_ns;   /* when progress was reported last, or 0 */

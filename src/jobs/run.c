@@ -77,6 +77,18 @@ nst_status nst_run_set_preview(nst_run *run, const void *jpeg, size_t size, nst_
   return NST_OK;
 }
 
+nst_status nst_run_note(nst_run *run, const char *sentence, nst_error *err) {
+  if (run->note_count >= NST_RUN_NOTES || strchr(sentence, '\n') || !sentence[0])
+    return nst_fail(err, NST_INVALID, "a run has at most %d notes, each of one line", NST_RUN_NOTES);
+  nst_buf *notes = &run->notes;
+  size_t size = strlen(sentence) + 1;
+  nst_status status = nst_buf_reserve(notes, size, err);
+  if (status != NST_OK) return status;
+  if (notes->size > 0) notes->data[notes->size - 1] = '\n';
+  run->note_count++;
+  return nst_buf_append(notes, sentence, size, err);
+}
+
 /* A result that clients could not read would be none. */
 static nst_status check_result(const nst_run *run, const nst_job_output *output,
     const nst_output_picture *pictures, int picture_count, nst_error *err) {

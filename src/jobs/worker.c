@@ -12,6 +12,7 @@ static const int64_t longest_wait_ms = 30000; /* between attempts to reach a sto
 static void run_destroy(nst_run *run) {
   for (int i = 0; i < run->picture_count; i++) nst_buf_release(&run->pictures[i].bytes);
   nst_buf_release(&run->preview);
+  nst_buf_release(&run->notes);
   nst_job_history_release(&run->history);
   nst_job_release(&run->job);
   free(run);

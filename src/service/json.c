@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Adds `item` (NULL: without memory) or frees it and returns false. */
 static bool add(cJSON *object, const char *name, cJSON *item) {
@@ -91,6 +92,20 @@ static cJSON *error_to_json(const nst_job *job) {
   return nst_problem_json(&err, err.status != NST_IO && err.status != NST_CORRUPT, NULL);
 }
 
+/* The lines of a text. */
+static cJSON *notes_to_json(const char *notes) {
+  cJSON *list = cJSON_CreateArray();
+  char *copy = strdup(notes ? notes : ""), *rest = copy;
+  bool complete = list && copy;
+  for (char *line; complete && (line = strtok_r(rest, "\n", &rest));) {
+    cJSON *item = cJSON_CreateString(line);
+    complete = item && cJSON_AddItemToArray(list, item);
+    if (!complete) cJSON_Delete(item);
+  }
+  free(copy);
+  return whole(list, complete);
+}
+
 static cJSON *links_to_json(const char *id) {
   static const char *const names[] = {"self", "result", "preview", "events", "history", "cancel"};
   static const char *const tails[] = {"", "/result", "/preview", "/events", "/history", "/cancel"};
@@ -117,7 +132,8 @@ cJSON *nst_job_to_json(const nst_job_view *view) {
           add_integer(json, "priority", job->priority) &&
           add(json, "webhook", job->webhook ? cJSON_CreateString(job->webhook) : cJSON_CreateNull()) &&
           add(json, "output", output_to_json(&job->output)) && add(json, "error", error_to_json(job)) &&
-          add_integer(json, "attempts", job->attempts) && add(json, "links", links_to_json(job->id)));
+          add(json, "notes", notes_to_json(job->notes)) && add_integer(json, "attempts", job->attempts) &&
+          add(json, "links", links_to_json(job->id)));
 }
 
 cJSON *nst_service_describe_job(const nst_job_view *view) {

@@ -39,6 +39,7 @@ void nst_job_release(nst_job *job) {
   free(job->options);
   free(job->webhook);
   free(job->error_detail);
+  free(job->notes);
   nst_job_init(job);
 }
 

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Server } from './harness.mjs';
+import { Server, until } from './harness.mjs';
 
 // The first byte of the page that the tree of a table or index begins at.
 function rootOf(database, name) {
@@ -41,6 +41,25 @@ test('a damaged picture is 500 with a word in the log, and harms nobody else', a
   assert.equal((await second.job(id)).state, 'succeeded');
   assert.equal((await second.get('/v1/jobs')).json().jobs.length, 1);
   assert.equal((await second.get('/healthz')).status, 200);
+  await second.stop();
+});
+
+test('a job whose checkpoint is damaged is begun again, and says so', async () => {
+  const settings = { checkpoint_interval: 1 };
+  const first = await Server.start(settings);
+  const { id } = await first.accept({ size: 64, iterations: 400 });
+  await until(async () => (await first.job(id)).progress?.evaluation > 20, 'some evaluations');
+  await first.stop({ keep: true }); // which stores one
+  const script = 'import sqlite3, sys\n'
+    + 'db = sqlite3.connect(sys.argv[1])\n'
+    + 'print(db.execute("UPDATE pictures SET bytes = zeroblob(length(bytes)) WHERE role = \'checkpoint\'").rowcount)\n'
+    + 'db.commit()';
+  assert.equal(Number(execFileSync('python3', ['-c', script, join(first.folder, 'jobs.db')])), 1);
+  const second = await Server.start(settings, first.folder);
+  const { state, notes } = await second.finished(id);
+  assert.equal(state, 'succeeded');
+  assert.equal(notes.length, 1);
+  assert.match(notes[0], /begun again/);
   await second.stop();
 });
 

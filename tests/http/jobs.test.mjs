@@ -105,6 +105,9 @@ test('a running job shows progress and previews', async (t) => {
   assert.equal(stopped.status, 200);
   const ended = await server.waitFor(id, 'canceled');
   assert.ok(ended.output, 'what was there is kept');
+  assert.equal(ended.notes.length, 1);
+  const [, made] = ended.notes[0].match(/^It was stopped after (\d+) of 5000 evaluations\.$/);
+  assert.ok(made > 0 && made < 5000);
   const kept = await server.get(links.result);
   assert.equal(kept.status, 200);
   assert.deepEqual(pictureSize(kept.body), [64, 64]);

@@ -45,6 +45,7 @@ nst_status nst_sqlite_read_job(sqlite3_stmt *query, nst_job *out, nst_error *err
   copy_fixed(query, c++, out->tenant, sizeof out->tenant);
   out->priority = sqlite3_column_int(query, c++);
   copied = copy_text(query, c++, &out->webhook) && copied;
+  copied = copy_text(query, c++, &out->notes) && copied;
   if (!copied || !out->options) return nst_fail_memory(err, "a job");
   if (sqlite3_column_int(query, c) == 0) return NST_OK;
   return nst_fail(err, NST_GONE, "the job has expired and its pictures are gone");

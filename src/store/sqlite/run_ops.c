@@ -111,10 +111,10 @@ static nst_status finish_row(nst_db *db, const char *id, int64_t lease, const ns
   nst_status status = nst_db_execute(db, &changes, err,
       "UPDATE jobs SET state = ?, finished = ?, expires = ?, owner = '', lease_until = 0, error_status = ?,"
       " error_detail = ?, output_width = ?, output_height = ?, output_format = ?, output_bytes = ?,"
-      " output_sha256 = ? WHERE id = ? AND state = ? AND lease = ?",
-      "iiiitiitittii", (int64_t)outcome->state, now, now + ttl_ms, (int64_t)outcome->error_status,
-      outcome->error_detail, (int64_t)o->width, (int64_t)o->height, o->format, o->bytes, o->sha256, id,
-      (int64_t)NST_JOB_RUNNING, lease);
+      " output_sha256 = ?, notes = ? WHERE id = ? AND state = ? AND lease = ?",
+      "iiiitiititttii", (int64_t)outcome->state, now, now + ttl_ms, (int64_t)outcome->error_status,
+      outcome->error_detail, (int64_t)o->width, (int64_t)o->height, o->format, o->bytes, o->sha256,
+      outcome->notes, id, (int64_t)NST_JOB_RUNNING, lease);
   return status != NST_OK || changes == 1 ? status : explain(db, id, lease, err);
 }
 

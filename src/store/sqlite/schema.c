@@ -2,10 +2,11 @@
 
 #include <stdio.h>
 
-extern const unsigned char nst_sqlite_migration_1[], nst_sqlite_migration_2[];
+extern const unsigned char nst_sqlite_migration_1[], nst_sqlite_migration_2[], nst_sqlite_migration_3[];
 
 /* Entry i takes version i to i + 1; a released one never changes. */
-static const unsigned char *const migrations[] = {nst_sqlite_migration_1, nst_sqlite_migration_2};
+static const unsigned char *const migrations[] = {
+    nst_sqlite_migration_1, nst_sqlite_migration_2, nst_sqlite_migration_3};
 
 enum {
   APPLICATION_ID = 0x6e737431, /* "nst1" */

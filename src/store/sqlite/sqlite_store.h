@@ -84,7 +84,7 @@ nst_status nst_sqlite_read_usage(nst_db *db, const char *tenant, nst_usage *out,
   " style_count, options, error_status, error_detail, output_width, output_height, output_format,"           \
   " output_bytes, output_sha256,"                                                                            \
   " EXISTS (SELECT 1 FROM pictures WHERE job = jobs.sequence AND role = 'preview'), tenant, priority,"       \
-  " webhook, expired"
+  " webhook, notes, expired"
 
 /* Fills `out` from the current row of a query that selects NST_JOB_COLUMNS; NST_GONE for an expired job
  * (`out` is filled even then). NST_NO_MEMORY. */

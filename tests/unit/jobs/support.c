@@ -287,6 +287,18 @@ static bool wait_at_gate(stage *s, nst_run *run, bool previews, bool saves) {
   return true;
 }
 
+/* As many as a run may have, and some that it may not. */
+static void take_notes(stage *s, nst_run *run) {
+  char note[16];
+  expect(s, nst_run_note(run, "two\nlines", NULL) == NST_INVALID);
+  expect(s, nst_run_note(run, "", NULL) == NST_INVALID);
+  for (int i = 1; i <= 16; i++) {
+    (void)snprintf(note, sizeof note, "Note %d.", i);
+    expect(s, nst_run_note(run, note, NULL) == NST_OK);
+  }
+  expect(s, nst_run_note(run, "One more.", NULL) == NST_INVALID);
+}
+
 static nst_status obey(stage *s, nst_run *run, nst_error *err) {
   const char *words = nst_run_options(run);
   const bool keep = strstr(words, "keep"), choke = strstr(words, "choke");
@@ -296,6 +308,7 @@ static nst_status obey(stage *s, nst_run *run, nst_error *err) {
     if (keep) expect(s, hand_over(run, false, err) == NST_OK);
     return choke ? nst_fail(err, NST_IO, "a child was killed") : nst_fail(err, NST_CANCELED, "stopped");
   }
+  if (strstr(words, "note")) take_notes(s, run);
   if (strstr(words, "fail")) return nst_fail(err, NST_UNSUPPORTED, "it is a poem");
   if (strstr(words, "quit")) return nst_fail(err, NST_CANCELED, "no mood");
   if (strstr(words, "empty")) return NST_OK;

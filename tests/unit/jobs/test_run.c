@@ -69,6 +69,22 @@ static void a_failure_is_told(void **state) {
   assert_logged(s, "job.finished", "it is a poem");
 }
 
+static void notes_are_told_of_any_end(void **state) {
+  stage *s = *state;
+  static const char *const words[] = {"note", "note fail"};
+  const nst_jobs_options options = stage_options();
+  stage_begin(s, &options);
+  for (int i = 0; i < 2; i++) {
+    char id[NST_ID_SIZE];
+    stage_submit(s, words[i], id);
+    stage_wait(s, id, i ? NST_JOB_FAILED : NST_JOB_SUCCEEDED);
+    nst_job_view view = stage_get(s, id);
+    assert_memory_equal(view.job.notes, "Note 1.\nNote 2.\n", 16);
+    assert_string_equal(strrchr(view.job.notes, '\n'), "\nNote 16.");
+    nst_job_view_release(&view);
+  }
+}
+
 static void a_run_without_a_result_failed(void **state) {
   stage *s = *state;
   static const char *const options_of[] = {"empty", "quit"};
@@ -272,6 +288,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_job_succeeds_with_its_pictures),
       TEST(a_failure_is_told),
+      TEST(notes_are_told_of_any_end),
       TEST(a_run_without_a_result_failed),
       TEST(there_is_no_result_before_the_end),
       TEST(progress_and_previews_are_seen),

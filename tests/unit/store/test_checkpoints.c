@@ -182,7 +182,7 @@ static void a_file_of_the_first_version_goes_on(void **state) {
   assert_int_equal(sqlite3_close(db), SQLITE_OK);
 
   test_reopen(place);
-  assert_int_equal(test_sql_integer(place, "PRAGMA user_version"), 2);
+  assert_int_equal(test_sql_integer(place, "PRAGMA user_version"), 3);
   assert_int_equal(place->store->ops->get_usage(place->store, "", &usage, NULL), NST_OK);
   assert_int_equal(usage.queued, 1);
   assert_int_equal(usage.running, 1);

@@ -86,6 +86,22 @@ static void a_failure_keeps_its_reason(void **state) {
   nst_job_release(&job);
 }
 
+static void notes_are_kept(void **state) {
+  nst_store *store = ((test_place *)*state)->store;
+  char id[NST_ID_SIZE];
+  test_insert(store, "{}", id);
+  const nst_job_outcome outcome = {.state = NST_JOB_FAILED,
+      .error_status = NST_INTERNAL,
+      .error_detail = "why",
+      .notes = "It rained.\nIt was late."};
+  assert_int_equal(
+      store->ops->finish(store, id, test_claim(store, NULL), &outcome, TEST_TTL_MS, NULL), NST_OK);
+  nst_job job = test_get(store, id);
+  assert_string_equal(job.notes, "It rained.\nIt was late.");
+  assert_string_equal(job.error_detail, "why");
+  nst_job_release(&job);
+}
+
 static void a_run_ends_in_a_final_state_or_not_at_all(void **state) {
   test_place *place = *state;
   nst_store *store = place->store;
@@ -248,6 +264,7 @@ int main(void) {
       TEST(the_oldest_job_is_claimed_first),
       TEST(a_finished_run_is_stored_whole_and_once),
       TEST(a_failure_keeps_its_reason),
+      TEST(notes_are_kept),
       TEST(a_run_ends_in_a_final_state_or_not_at_all),
       TEST(a_released_job_keeps_its_place_and_its_attempts),
       TEST(a_stale_lease_writes_nothing),

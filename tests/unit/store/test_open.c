@@ -65,7 +65,7 @@ static void a_new_file_is_private_and_marked(void **state) {
     assert_int_equal(st.st_mode & 07777, 0600);
   }
   assert_int_equal(test_sql_integer(place, "PRAGMA application_id"), 0x6e737431);
-  assert_int_equal(test_sql_integer(place, "PRAGMA user_version"), 2);
+  assert_int_equal(test_sql_integer(place, "PRAGMA user_version"), 3);
   assert_int_equal(test_sql_integer(place, "PRAGMA auto_vacuum"), 2);
   assert_int_equal(place->store->ops->check(place->store, NULL), NST_OK);
 }
@@ -172,7 +172,7 @@ static void a_newer_version_is_refused(void **state) {
   test_place *place = *state;
   nst_store_destroy(place->store);
   place->store = NULL;
-  test_sql(place, "PRAGMA user_version = 3");
+  test_sql(place, "PRAGMA user_version = 4");
   expect_refused(place->url, NST_CORRUPT, "newer version");
 }
 
