@@ -1,7 +1,9 @@
 // What the server says of itself: limits, presets, health, the contract, the page; and what holds for every request.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { contract, contractFile, methodsOf } from './contract.mjs';
 import { Server, until } from './harness.mjs';
 
@@ -24,6 +26,14 @@ test('the options that openapi.yaml documents are those that the server has', as
   assert.deepEqual(Object.keys(properties), ['content', 'style', 'options', ...all]);
   assert.deepEqual(Object.keys(contract.components.schemas.JobOptions.properties), all);
   assert.deepEqual(contract.components.schemas.ResolvedOptions.required, options.map(({ name }) => name));
+});
+
+test('scripts/openapi_options.py would change nothing', async () => {
+  const script = fileURLToPath(new URL('../../scripts/openapi_options.py', import.meta.url));
+  const input = (await server.get('/v1/presets')).text();
+  execFileSync('python3', [script, '--check'], { input });
+  const renamed = input.replaceAll('style_scale', 'style_size');
+  assert.throws(() => execFileSync('python3', [script, '--check'], { input: renamed }), { status: 1 });
 });
 
 test('the presets that openapi.yaml documents are those that the server has', async () => {

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Brings the options in openapi.yaml up to date with those of a server that runs with its default settings:
+
+    curl -s http://127.0.0.1:8080/v1/presets | scripts/openapi_options.py
+
+With --check nothing is written, and the exit code is 1 where it would be. Only what is said of options is changed: their schemas, where a form or a job has them, and the example of the presets.
+"""
+import json
+import pathlib
+import re
+import sys
+from decimal import Decimal
+
+FILE = pathlib.Path(__file__).resolve().parent.parent / 'openapi.yaml'
+SCALARS = ('integer', 'number', 'boolean', 'string')
+
+
+def scalar(value):
+    """A value as YAML and JSON Schema have it, without exponents."""
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    if isinstance(value, str):
+        return value if re.fullmatch(r'[a-z][a-z0-9_]*', value) and value not in ('true', 'false', 'null', 'yes', 'no', 'on', 'off', 'none') \
+            else f"'{value}'"
+    return format(Decimal(repr(value)).normalize(), 'f')
+
+
+def text(sentence):
+    return "'" + sentence.replace("'", "''") + "'" if ': ' in sentence or sentence[0] in '\'"&*!|>%@`[{#' else sentence
+
+
+def schema(option):
+    if option['type'] not in SCALARS:
+        sys.exit(f"{option['name']}: a schema for the type {option['type']} is to be written by hand")
+    yield f"type: {option['type']}"
+    if 'enum' in option:
+        yield f"enum: [{', '.join(map(scalar, option['enum']))}]"
+    for bound in ('minimum', 'maximum'):
+        if bound in option:
+            yield f'{bound}: {scalar(option[bound])}'
+    if 'max_length' in option:
+        yield f"maxLength: {option['max_length']}"
+    yield f"default: {scalar(option['default'])}"
+    yield 'description: ' + text(option['help'] + (f" in {option['unit']}" if option['unit'] in ('pixels', 'seconds') else ''))
+
+
+def folded(names):
+    """`required` of the resolved options, in lines that are not too long."""
+    lines, line = [], '      required: ['
+    for i, name in enumerate(names):
+        piece = name + (', ' if i + 1 < len(names) else ']')
+        if len(line + piece) > 118:
+            lines.append(line.rstrip())
+            line = '        '
+        line += piece
+    return '\n'.join(lines + [line]) + '\n'
+
+
+def replace(document, begin, end, middle):
+    """What stands between two texts, each found once from the first on."""
+    start = document.index(begin) + len(begin)
+    return document[:start] + middle + document[document.index(end, start):]
+
+
+def main():
+    presets = json.load(sys.stdin)
+    options = presets['options']
+    document = before = FILE.read_text()
+    schemas = ''.join(f"        {o['name']}:\n" + ''.join(f'          {line}\n' for line in schema(o)) for o in options)
+    references = ''.join(f"        {o['name']}: {{ $ref: '#/components/schemas/Options/properties/{o['name']}' }}\n" for o in options)
+    initial = next(p for p in presets['presets'] if p['name'] == presets['default'])['options']
+    example = ''.join(f'                          {name}: {scalar(256 if name == "size" else value)}\n' for name, value in initial.items())
+    head = document.index('\n    Options:\n')
+    rest = replace(document[head:], '      properties:\n', '\n    Terms:', schemas)
+    rest = replace(rest, '\n    JobOptions:\n      type: object\n      additionalProperties: false\n      properties:\n', '        priority:', references)
+    rest = replace(rest, "        options: { $ref: '#/components/schemas/JobOptions' }\n", '        priority:', references)
+    resolved = "      description: Every option, as the job runs with it\n      $ref: '#/components/schemas/Options'\n"
+    rest = replace(rest, resolved, '\n    JobForm:', folded([o['name'] for o in options]))
+    document = replace(document[:head], 'options: &options\n', '                        estimate:', example) + rest
+    if '--check' in sys.argv[1:]:
+        sys.exit(document != before)
+    FILE.write_text(document)
+
+
+main()
