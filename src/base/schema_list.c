@@ -23,7 +23,7 @@ static bool append(const nst_field *field, nst_number_list *list, double value) 
 
 static int name_count(const nst_field *field) {
   int count = 0;
-  while (field->choices[count] && count < NST_SCHEMA_LIST_MAX) count++;
+  while (count < NST_SCHEMA_LIST_MAX && field->choices[count]) count++;
   return count;
 }
 
