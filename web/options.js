@@ -58,9 +58,15 @@ export function setUpOptions(options, { presets, default: initial }) {
       byId(option).value = asText(value);
       byId(option).refresh();
     }
-    const { seconds, size } = preset.estimate;
-    byId('preset-hint').textContent = `${preset.help}; about ${duration(seconds)} at ${size} pixels`;
+    tell(preset);
   };
+  // Time grows with the area: the estimate is of a square photo, and of the preset as it is.
+  const tell = ({ help, estimate }) => {
+    const size = byId('size').valueAsNumber;
+    const seconds = estimate.seconds * (size / estimate.size) ** 2;
+    byId('preset-hint').textContent = byId('size').validity.valid ? `${help}; about ${duration(seconds)} at ${size} pixels` : help;
+  };
+  byId('size').addEventListener('input', () => tell(presets.find(({ name }) => name === byId('preset').value)));
   byId('preset').addEventListener('change', ({ target }) => apply(target.value));
   apply(initial);
 }

@@ -150,6 +150,7 @@ test('every type of option has a control, which a preset fills', async () => {
   await change('/v1/presets', ({ presets }) => {
     Object.assign(presets[0].options, { truth: true, shares: [1, 0.5], layers: { one: 1, two: 0.25 } });
     presets[0].help = 'what the preset is for';
+    presets[0].estimate = { size: 512, seconds: 64, memory: 1e9 };
   });
   let sent;
   await page.route('**/v1/jobs', (route) => {
@@ -159,7 +160,11 @@ test('every type of option has a control, which a preset fills', async () => {
   });
   await page.goto(server.url);
   await page.waitForSelector('#size');
-  assert.match(await shown(page, 'preset-hint').textContent(), /^what the preset is for; about \d.* at 512 pixels$/);
+  assert.equal(await shown(page, 'preset-hint').textContent(), 'what the preset is for; about 64 s at 512 pixels');
+  await page.fill('#size', '256');
+  assert.equal(await shown(page, 'preset-hint').textContent(), 'what the preset is for; about 16 s at 256 pixels');
+  await page.fill('#size', '');
+  assert.equal(await shown(page, 'preset-hint').textContent(), 'what the preset is for');
   await page.click('summary');
   await choose(page, { size: 64 });
   await page.screenshot({ path: screenshot('page-options.png'), fullPage: true });
