@@ -143,6 +143,7 @@ test('every type of option has a control, which a preset fills', async () => {
   const change = (path, edit) => page.route(`**${path}`, async (route) => {
     const response = await route.fetch();
     const json = await response.json();
+    for (const preset of json.presets ?? []) preset.estimate = { size: 512, seconds: 64, memory: 1e9 };
     edit(json);
     await route.fulfill({ response, json });
   });
@@ -150,7 +151,6 @@ test('every type of option has a control, which a preset fills', async () => {
   await change('/v1/presets', ({ presets }) => {
     Object.assign(presets[0].options, { truth: true, shares: [1, 0.5], layers: { one: 1, two: 0.25 } });
     presets[0].help = 'what the preset is for';
-    presets[0].estimate = { size: 512, seconds: 64, memory: 1e9 };
   });
   let sent;
   await page.route('**/v1/jobs', (route) => {
