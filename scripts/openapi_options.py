@@ -3,7 +3,7 @@
 
     curl -s http://127.0.0.1:8080/v1/presets | scripts/openapi_options.py
 
-With --check nothing is written, and the exit code is 1 where it would be. Only what is said of options is changed: their schemas, where a form or a job has them, and the example of the presets.
+With --print the file stays as it is, and what it would become is printed. Only what is said of options is changed: their schemas, where a form or a job has them, and the example of the presets.
 """
 import json
 import pathlib
@@ -20,7 +20,7 @@ def scalar(value):
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, str):
-        return value if re.fullmatch(r'[a-z][a-z0-9_]*', value) and value not in ('true', 'false', 'null', 'yes', 'no', 'on', 'off', 'none') \
+        return value if re.fullmatch(r'[a-z][a-z0-9_]*', value) and value not in ('true', 'false', 'null', 'yes', 'no', 'on', 'off') \
             else f"'{value}'"
     return format(Decimal(repr(value)).normalize(), 'f')
 
@@ -41,7 +41,7 @@ def schema(option):
     if 'max_length' in option:
         yield f"maxLength: {option['max_length']}"
     yield f"default: {scalar(option['default'])}"
-    yield 'description: ' + text(option['help'] + (f" in {option['unit']}" if option['unit'] in ('pixels', 'seconds') else ''))
+    yield 'description: ' + text(option['help'] + (f" ({option['unit']})" if option['unit'] else ''))
 
 
 def folded(names):
@@ -49,7 +49,7 @@ def folded(names):
     lines, line = [], '      required: ['
     for i, name in enumerate(names):
         piece = name + (', ' if i + 1 < len(names) else ']')
-        if len(line + piece) > 118:
+        if len((line + piece).rstrip()) > 120:
             lines.append(line.rstrip())
             line = '        '
         line += piece
@@ -65,10 +65,10 @@ def replace(document, begin, end, middle):
 def main():
     presets = json.load(sys.stdin)
     options = presets['options']
-    document = before = FILE.read_text()
+    document = FILE.read_text()
     schemas = ''.join(f"        {o['name']}:\n" + ''.join(f'          {line}\n' for line in schema(o)) for o in options)
     references = ''.join(f"        {o['name']}: {{ $ref: '#/components/schemas/Options/properties/{o['name']}' }}\n" for o in options)
-    initial = next(p for p in presets['presets'] if p['name'] == presets['default'])['options']
+    initial = next(p for p in presets['presets'] if p['name'] == 'gatys')['options']
     example = ''.join(f'                          {name}: {scalar(256 if name == "size" else value)}\n' for name, value in initial.items())
     head = document.index('\n    Options:\n')
     rest = replace(document[head:], '      properties:\n', '\n    Terms:', schemas)
@@ -77,9 +77,10 @@ def main():
     resolved = "      description: Every option, as the job runs with it\n      $ref: '#/components/schemas/Options'\n"
     rest = replace(rest, resolved, '\n    JobForm:', folded([o['name'] for o in options]))
     document = replace(document[:head], 'options: &options\n', '                        estimate:', example) + rest
-    if '--check' in sys.argv[1:]:
-        sys.exit(document != before)
-    FILE.write_text(document)
+    if '--print' in sys.argv[1:]:
+        print(document, end='')
+    else:
+        FILE.write_text(document)
 
 
 main()

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { contract, contractFile, methodsOf } from './contract.mjs';
 import { Server, until } from './harness.mjs';
 
@@ -28,12 +29,18 @@ test('the options that openapi.yaml documents are those that the server has', as
   assert.deepEqual(contract.components.schemas.ResolvedOptions.required, options.map(({ name }) => name));
 });
 
-test('scripts/openapi_options.py would change nothing', async () => {
+test('scripts/openapi_options.py writes what the server tells', async () => {
   const script = fileURLToPath(new URL('../../scripts/openapi_options.py', import.meta.url));
-  const input = (await server.get('/v1/presets')).text();
-  execFileSync('python3', [script, '--check'], { input });
-  const renamed = input.replaceAll('style_scale', 'style_size');
-  assert.throws(() => execFileSync('python3', [script, '--check'], { input: renamed }), { status: 1 });
+  const input = (await server.get('/v1/presets')).text().replaceAll('style_scale', 'another_scale');
+  const { components: { schemas } } = parse(execFileSync('python3', [script, '--print'], { input, encoding: 'utf8' }));
+  const { options } = JSON.parse(input);
+  const names = options.map(({ name }) => name);
+  assert.ok(names.includes('another_scale'));
+  assert.deepEqual(Object.entries(schemas.Options.properties).map(([name, schema]) => [name, asSchema(schema)]),
+    options.map((option) => [option.name, asSchema(option)]));
+  assert.deepEqual(schemas.ResolvedOptions.required, names);
+  for (const { properties } of [schemas.JobForm, schemas.JobOptions])
+    assert.deepEqual(Object.keys(properties).filter((name) => names.includes(name)), names);
 });
 
 test('the presets that openapi.yaml documents are those that the server has', async () => {
