@@ -93,6 +93,13 @@ typedef struct nst_losses {
   nst_layer_loss layers[NST_MAX_LOSSES];
 } nst_losses;
 
+/* What is to be repainted, and how it is to look. Not owned. */
+typedef struct nst_objective_pictures {
+  const nst_picture *content;
+  const nst_picture *styles; /* style_count of them */
+  size_t style_count;
+} nst_objective_pictures;
+
 /* Loss = sum over the style layers of style_weight * 1000/n^2 * mean((G - A)^2) + content_weight *
  * mean((F - P)^2) at relu4_2; G = F^T F / (height * width) is the Gram matrix of the activation after the
  * ReLU. With several styles A is the mean of their Gram matrices. */
@@ -208,16 +215,42 @@ nst_status nst_adam_step(nst_adam *adam, float *x, nst_function function, void *
 /* ---- Stylisation
  * ------------------------------------------------------------------------------------------------- */
 
+/* How far along a direction of L-BFGS: a whole step, whatever comes; a step that lowers the loss enough; one
+ * that also changes the slope enough (Nocedal & Wright, Numerical Optimization, section 3.1). */
+typedef enum nst_line_search {
+  NST_LINE_SEARCH_NONE,
+  NST_LINE_SEARCH_BACKTRACKING,
+  NST_LINE_SEARCH_STRONG_WOLFE
+} nst_line_search;
+
 typedef enum nst_optimizer { NST_OPTIMIZER_LBFGS, NST_OPTIMIZER_ADAM } nst_optimizer;
+
+enum { NST_MAX_STAGES = 8 };
+
+/* One scale of a stylisation, from coarse to fine; the last one has the result's size. A single one of the
+ * content's size is the reference. */
+typedef struct nst_stage {
+  nst_objective_pictures pictures; /* of this scale's size */
+  int iterations;                  /* loss evaluations at this scale; 0: the options' */
+} nst_stage;
 
 typedef struct nst_stylize_options {
   nst_objective_options objective;
   nst_optimizer optimizer;
-  int iterations;       /* loss evaluations, at least 1; the reference: 500 */
-  double learning_rate; /* greater than 0; the reference: 1 with L-BFGS */
+  int iterations;              /* loss evaluations of a stage, at least 1; the reference: 500 */
+  nst_line_search line_search; /* L-BFGS only; the reference: none */
+  double learning_rate; /* greater than 0: a factor of the steps of L-BFGS (the reference: 1); the change of a
+                           network input in a step of Adam, with `clamp` of one whose input_scale is 255 */
   int history;          /* L-BFGS only, at least 1; the reference: 100 */
-  /* What nst_stylize_checkpoint made of the same job, to go on from there; only `iterations` may be another
-   * number. Aligned to 8 bytes; read until the first callback. NULL: from the begin. */
+  bool clamp;           /* keeps the image inside black and white at every step; the reference: no */
+  bool precondition;    /* L-BFGS begins each step with a guess of how the loss curves; the reference: no */
+  double average;       /* 0: none; else below 1: also the exponential average of the iterates with this decay
+                           (Polyak averaging, corrected for its begin as in Adam) is evaluated, at the end of each
+                           stage, and taken if its loss is less */
+  double deadline_seconds;  /* 0: none; else stages are shortened and the finest left out to end in time */
+  const nst_picture *start; /* where to begin, of the first stage's size; NULL: the content */
+  /* What nst_stylize_checkpoint made of the same job, to go on from there; only `iterations` of the last
+   * stage may be another number. Aligned to 8 bytes; read until the first callback. NULL: from the begin. */
   const void *checkpoint;
   size_t checkpoint_size; /* bytes */
 } nst_stylize_options;
@@ -227,9 +260,13 @@ typedef struct nst_stylize_state nst_stylize_state;
 /* What the callback sees after each evaluation. */
 typedef struct nst_progress {
   int evaluation, evaluations; /* 1-based count of this one, and how many there will be */
-  int resumed;       /* evaluations that came with the checkpoint; the first one of this run is the next */
-  int width, height; /* of the image being optimised */
-  double seconds;    /* since the start of this run, targets included */
+  int resumed;        /* evaluations that came with the checkpoint; the first one of this run is the next */
+  int width, height;  /* of the image being optimised */
+  int stage, stages;  /* 0-based index of this scale, and how many there are */
+  double fraction;    /* 0..1 of the work: of the pixels that are to be evaluated */
+  double seconds;     /* since the start of this run, targets included */
+  double eta_seconds; /* to the end; negative while unknown */
+  int recoveries;     /* so far */
   const nst_losses *losses; /* of this evaluation */
   nst_stylize_state *state; /* for nst_stylize_snapshot; valid during the callback only */
 } nst_progress;
@@ -241,7 +278,11 @@ typedef struct nst_stylize_report {
   double *losses; /* one per evaluation; malloc'd, freed by nst_stylize_report_release */
   int evaluations;
   nst_losses first; /* at the first evaluation */
-  double best_loss; /* of the picture returned */
+  double best_loss; /* of the picture returned, at the last scale that was computed */
+  int recoveries;   /* times that the loss had exploded, was not finite or could not be lowered: the run went
+                       on from its best image with a fresh optimiser and smaller steps */
+  int stages;       /* scales that were computed; fewer than asked for when the deadline was near */
+  bool deadline_reached; /* fewer evaluations were made than asked for */
   double seconds;
   double seconds_per_evaluation; /* median */
 } nst_stylize_report;
@@ -251,14 +292,16 @@ typedef struct nst_stylize_report {
 
 void nst_stylize_report_release(nst_stylize_report *report);
 
-/* Repaints `content` in the style of `styles`, starting at the content. `out` receives the evaluated image of
- * least loss, clamped and rounded to 8 bits, in the content's size. `callback` may be NULL; `report` may be
- * NULL and is filled even when the run is stopped early. NST_OK; NST_CANCELED when the callback stopped it,
- * `out` then holds the best so far; NST_INVALID; NST_CORRUPT (the checkpoint is damaged, or of other
- * pictures, options or weights; nothing has been computed); NST_NO_MEMORY. */
-nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_picture *content,
-    const nst_picture *styles, size_t style_count, const nst_stylize_options *options,
-    nst_progress_fn callback, void *context, nst_picture *out, nst_stylize_report *report, nst_error *err);
+/* Repaints the stages' contents in the style of their styles, from the first stage to the last; the image of
+ * each begins with the last one's, enlarged. `out` receives the evaluated image of least loss of the last
+ * stage, clamped and rounded to 8 bits, in that stage's size, enlarged if the deadline or the callback ended
+ * the run before. All stages have as many styles. `callback` may be NULL; `report` may be NULL and is filled
+ * even when the run is stopped early. NST_OK; NST_CANCELED when the callback stopped it, `out` then holds the
+ * best so far; NST_INVALID; NST_CORRUPT (the checkpoint is damaged, or of other pictures, options or weights;
+ * nothing has been computed); NST_NO_MEMORY. */
+nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_stage *stages, int stage_count,
+    const nst_stylize_options *options, nst_progress_fn callback, void *context, nst_picture *out,
+    nst_stylize_report *report, nst_error *err);
 
 /* Inside the callback: appends all that is needed to go on from this evaluation, which is then made once
  * more. A run that goes on makes the same evaluations to the bit as one that was never interrupted, always
@@ -284,7 +327,10 @@ typedef struct nst_memory_request {
   const nst_size *styles; /* style_count of them */
   size_t style_count;
   nst_optimizer optimizer;
+  nst_line_search line_search;
   int history; /* L-BFGS only */
+  bool clamp, precondition;
+  double average;
   int iterations;
   int threads; /* of the team */
   bool exact;  /* as in nst_objective_options */

@@ -55,8 +55,9 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
   nst_picture picture = NST_PICTURE_INIT;
   nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
   nst_stylize_options options = nst_options_for_engine(&request->options);
-  nst_status status = nst_stylize(weights, team, &inputs->content, inputs->styles,
-      (size_t)inputs->style_count, &options, on_progress, state, &picture, &report, err);
+  const nst_stage stage = {.pictures = nst_inputs_pictures(inputs)};
+  nst_status status =
+      nst_stylize(weights, team, &stage, 1, &options, on_progress, state, &picture, &report, err);
   nst_progress_bar_end(&state->bar);
   if (picture.rgb && (status == NST_OK || status == NST_CANCELED)) {
     nst_status saved = save_picture(request, &picture, err);

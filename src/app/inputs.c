@@ -8,6 +8,10 @@ void nst_inputs_release(nst_inputs *inputs) {
   inputs->style_count = 0;
 }
 
+nst_objective_pictures nst_inputs_pictures(const nst_inputs *inputs) {
+  return (nst_objective_pictures){&inputs->content, inputs->styles, (size_t)inputs->style_count};
+}
+
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,
     const void *data, size_t size, nst_picture *out, nst_size *sent, nst_error *err) {
   nst_picture decoded = NST_PICTURE_INIT;

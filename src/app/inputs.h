@@ -22,6 +22,9 @@ typedef struct nst_inputs {
 
 void nst_inputs_release(nst_inputs *inputs);
 
+/* As the engine takes them; valid as long as `inputs` are. */
+nst_objective_pictures nst_inputs_pictures(const nst_inputs *inputs);
+
 /* Decodes `data` and resizes it as `options` say; `field` ("content", "style") is named in errors. `*sent`
  * gets the size before; it may be NULL. Statuses of nst_decoder_decode and nst_options_check_picture. */
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,

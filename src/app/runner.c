@@ -68,16 +68,17 @@ static bool on_progress(void *context, const nst_progress *p) {
   job->evaluations = p->evaluations;
   nst_buf_release(&job->checkpoint); /* gone on from: its memory is not needed any more */
   nst_job_progress progress = {
-      .fraction = (double)p->evaluation / p->evaluations,
+      .fraction = p->fraction,
       .evaluation = p->evaluation,
       .evaluations = p->evaluations,
-      .scale_count = 1,
+      .scale_index = p->stage,
+      .scale_count = p->stages,
       .width = p->width,
       .height = p->height,
       .loss = p->losses->total,
       .content_loss = p->losses->content,
       .style_loss = p->losses->style,
-      .eta_seconds = p->seconds / (p->evaluation - p->resumed) * (p->evaluations - p->evaluation),
+      .eta_seconds = p->eta_seconds,
   };
   bool go_on = nst_run_progress(job->run, &progress);
   if (go_on && nst_run_preview_due(job->run)) publish_preview(job->run, p);
@@ -136,13 +137,13 @@ static nst_status repaint(
     options.checkpoint = job->checkpoint.data;
     options.checkpoint_size = job->checkpoint.size;
   }
-  nst_status status = nst_stylize(context->weights, team, &inputs->content, inputs->styles,
-      (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
+  const nst_stage stage = {.pictures = nst_inputs_pictures(inputs)};
+  nst_status status =
+      nst_stylize(context->weights, team, &stage, 1, &options, on_progress, job, &picture, NULL, err);
   if (status == NST_CORRUPT && options.checkpoint) { /* by another version perhaps: then from the begin */
     options.checkpoint = NULL;
     note_unusable_checkpoint(job);
-    status = nst_stylize(context->weights, team, &inputs->content, inputs->styles,
-        (size_t)inputs->style_count, &options, on_progress, job, &picture, NULL, err);
+    status = nst_stylize(context->weights, team, &stage, 1, &options, on_progress, job, &picture, NULL, err);
   }
   nst_buf_release(&job->checkpoint);
   if (status == NST_CANCELED && picture.rgb) note_early_end(job);

@@ -1,13 +1,13 @@
-/* Layout: header; losses; x; the best picture, padded; the optimiser; SHA-256 in hexadecimal of all before
- * it. Numbers are the processor's own: a checkpoint of another kind of machine has another magic number, and
- * is not gone on with. */
+/* Layout: header; losses; x; the average, if any; the best picture, padded; the optimiser; SHA-256 in
+ * hexadecimal of all before it. Numbers are the processor's own: a checkpoint of another kind of machine has
+ * another magic number, and is not gone on with. */
 #include "checkpoint.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { VERSION = 1, DIGITS = NST_SHA256_SIZE - 1, LAYERS = NST_MAX_LOSSES };
+enum { VERSION = 2, DIGITS = NST_SHA256_SIZE - 1, LAYERS = NST_MAX_LOSSES };
 
 static const uint32_t magic = 0x6e737463; /* "nstc" */
 
@@ -15,6 +15,8 @@ typedef struct header {
   uint32_t magic, version;
   char identity[DIGITS];
   int32_t evaluation, width, height, layers;
+  int32_t stage, stage_evaluation, recoveries, averaged;
+  double seconds, stage_first, damping;
   double best_loss;
   double total, content, style; /* of the first evaluation */
   double layer[LAYERS];
@@ -29,40 +31,49 @@ _Static_assert(sizeof(header) % 8 == 0, "what follows is aligned");
 /* Every member is 8 bytes, so there is no padding that could differ. */
 typedef struct job_parts {
   char weights[64];
-  char content[64];
-  double content_weight, style_weight, learning_rate;
-  int64_t pooling, exact, optimizer, history, width, height, styles;
+  double content_weight, style_weight, learning_rate, average;
+  int64_t pooling, exact, optimizer, line_search, history, clamp, precondition, stages;
 } job_parts;
 
-/* Pictures that are none are refused later. */
-static void digest_picture(const nst_picture *picture, char out[NST_SHA256_SIZE]) {
-  bool any = picture->rgb && picture->width > 0 && picture->height > 0;
-  nst_sha256_hex(picture->rgb, any ? nst_picture_bytes(picture) : 0, out);
+/* Adds to the digest so far. */
+static void chain(char digest[NST_SHA256_SIZE], const void *data, size_t size, const int numbers[3]) {
+  char own[NST_SHA256_SIZE], both[2 * DIGITS + 64];
+  nst_sha256_hex(data, size, own);
+  int n = snprintf(both, sizeof both, "%s%s %d %d %d", digest, own, numbers[0], numbers[1], numbers[2]);
+  nst_sha256_hex(both, (size_t)n, digest);
 }
 
-void nst_job_identity(const nst_weights *weights, const nst_picture *content, const nst_picture *styles,
-    size_t style_count, const nst_stylize_options *options, char out[NST_SHA256_SIZE]) {
-  char digest[NST_SHA256_SIZE];
+/* Pictures that are none are refused later. */
+static void chain_picture(char digest[NST_SHA256_SIZE], const nst_picture *picture, int number) {
+  static const nst_picture none = NST_PICTURE_INIT;
+  if (!picture) picture = &none;
+  bool any = picture->rgb && picture->width > 0 && picture->height > 0;
+  const int numbers[3] = {number, picture->width, picture->height};
+  chain(digest, picture->rgb, any ? nst_picture_bytes(picture) : 0, numbers);
+}
+
+void nst_job_identity(const nst_weights *weights, const nst_stage *stages, int stage_count,
+    const nst_stylize_options *options, char out[NST_SHA256_SIZE]) {
   const nst_objective_options *o = &options->objective;
   job_parts id = {.content_weight = o->content_weight,
       .style_weight = o->style_weight,
       .learning_rate = options->learning_rate,
+      .average = options->average,
       .pooling = o->pooling,
       .exact = o->exact,
       .optimizer = options->optimizer,
+      .line_search = options->line_search,
       .history = options->history,
-      .width = content->width,
-      .height = content->height,
-      .styles = (int64_t)style_count};
+      .clamp = options->clamp,
+      .precondition = options->precondition,
+      .stages = stage_count};
   memcpy(id.weights, nst_weights_get_info(weights)->sha256, sizeof id.weights);
-  digest_picture(content, digest);
-  memcpy(id.content, digest, sizeof id.content);
   nst_sha256_hex(&id, sizeof id, out);
-  for (size_t i = 0; i < style_count; i++) { /* each is added to the digest so far */
-    char chain[2 * DIGITS + 32];
-    digest_picture(&styles[i], digest);
-    int n = snprintf(chain, sizeof chain, "%s%s%dx%d", out, digest, styles[i].width, styles[i].height);
-    nst_sha256_hex(chain, (size_t)n, out);
+  chain_picture(out, options->start, 0);
+  for (int i = 0; i < stage_count; i++) {
+    const nst_objective_pictures *pictures = &stages[i].pictures;
+    chain_picture(out, pictures->content, i + 1 < stage_count ? stages[i].iterations : 0);
+    for (size_t k = 0; k < pictures->style_count; k++) chain_picture(out, &pictures->styles[k], (int)k);
   }
 }
 
@@ -72,10 +83,11 @@ static size_t padded(size_t bytes) {
   return (bytes + 7) / 8 * 8;
 }
 
-/* Bytes of a whole checkpoint: `values` are those of the picture. */
-static size_t size_of(size_t values, size_t losses, size_t optimizer) {
-  return sizeof(header) + losses + padded(values * sizeof(float)) + padded(values) + padded(optimizer) +
-         DIGITS;
+/* Bytes of a whole checkpoint: `values` are those of the picture, `images` is how many are kept of x's kind.
+ */
+static size_t size_of(size_t values, size_t images, size_t losses, size_t optimizer) {
+  return sizeof(header) + losses + images * padded(values * sizeof(float)) + padded(values) +
+         padded(optimizer) + DIGITS;
 }
 
 static nst_status append_padded(nst_buf *out, const void *data, size_t size, nst_error *err) {
@@ -91,6 +103,13 @@ static header make_header(const nst_checkpoint *c, const char *identity) {
       .width = c->width,
       .height = c->height,
       .layers = c->first.count,
+      .stage = c->stage,
+      .stage_evaluation = c->stage_evaluation,
+      .recoveries = c->recoveries,
+      .averaged = c->averaged,
+      .seconds = c->seconds,
+      .stage_first = c->stage_first,
+      .damping = c->damping,
       .best_loss = c->best_loss,
       .total = c->first.total,
       .content = c->first.content,
@@ -109,10 +128,13 @@ nst_status nst_checkpoint_write(const nst_checkpoint *c, const char *identity, n
   const header h = make_header(c, identity);
   char digest[NST_SHA256_SIZE];
   size_t losses = (size_t)(c->evaluation - 1) * sizeof *c->losses;
-  nst_status status = nst_buf_reserve(out, size_of(pixels * 3, losses, c->optimizer.size), err);
+  size_t images = c->averaged > 0 ? 2 : 1;
+  nst_status status = nst_buf_reserve(out, size_of(pixels * 3, images, losses, c->optimizer.size), err);
   if (status == NST_OK) status = nst_buf_append(out, &h, sizeof h, err);
   if (status == NST_OK) status = append_padded(out, c->losses, losses, err);
   if (status == NST_OK) status = append_padded(out, c->x, pixels * 3 * sizeof *c->x, err);
+  if (status == NST_OK && images > 1)
+    status = append_padded(out, c->average, pixels * 3 * sizeof *c->average, err);
   if (status == NST_OK) status = append_padded(out, c->best, pixels * 3, err);
   if (status == NST_OK) status = append_padded(out, c->optimizer.data, c->optimizer.size, err);
   if (status != NST_OK) return status;
@@ -126,17 +148,24 @@ static nst_status refuse(nst_error *err, const char *why) {
   return nst_fail(err, NST_CORRUPT, "the checkpoint cannot be used: %s", why);
 }
 
-static nst_status check_header(const header *h, size_t size, const char *identity, nst_error *err) {
+static bool is_in_bounds(const header *h, size_t size) {
   const int most_side = 1 << 15, most_evaluations = 1 << 24;
+  return h->evaluation >= 1 && h->evaluation <= most_evaluations && h->width >= 1 && h->width <= most_side &&
+         h->height >= 1 && h->height <= most_side && h->layers >= 0 && h->layers <= LAYERS &&
+         h->optimizer_bytes <= size && !isnan(h->best_loss) && h->stage >= 0 && h->stage < NST_MAX_STAGES &&
+         h->stage_evaluation >= 1 && h->stage_evaluation <= h->evaluation && h->recoveries >= 0 &&
+         h->averaged >= 0 && h->seconds >= 0.0 && isfinite(h->seconds) && !isnan(h->stage_first) &&
+         h->damping > 0.0 && h->damping <= 1.0;
+}
+
+static nst_status check_header(const header *h, size_t size, const char *identity, nst_error *err) {
   if (h->magic != magic || h->version != VERSION) return refuse(err, "it is of another version");
   if (memcmp(h->identity, identity, DIGITS) != 0)
     return refuse(err, "it is of other pictures, options or weights");
-  if (h->evaluation < 1 || h->evaluation > most_evaluations || h->width < 1 || h->width > most_side ||
-      h->height < 1 || h->height > most_side || h->layers < 0 || h->layers > LAYERS ||
-      h->optimizer_bytes > size || isnan(h->best_loss))
-    return refuse(err, "its numbers are out of bounds");
+  if (!is_in_bounds(h, size)) return refuse(err, "its numbers are out of bounds");
   size_t values = (size_t)h->width * (size_t)h->height * 3;
-  size_t whole = size_of(values, (size_t)(h->evaluation - 1) * sizeof(double), (size_t)h->optimizer_bytes);
+  size_t losses = (size_t)(h->evaluation - 1) * sizeof(double);
+  size_t whole = size_of(values, h->averaged > 0 ? 2 : 1, losses, (size_t)h->optimizer_bytes);
   return whole == size ? NST_OK : refuse(err, "its parts do not add up to its size");
 }
 
@@ -165,6 +194,13 @@ nst_status nst_checkpoint_read(
   out->evaluation = h.evaluation;
   out->width = h.width;
   out->height = h.height;
+  out->stage = h.stage;
+  out->stage_evaluation = h.stage_evaluation;
+  out->recoveries = h.recoveries;
+  out->averaged = h.averaged;
+  out->seconds = h.seconds;
+  out->stage_first = h.stage_first;
+  out->damping = h.damping;
   out->best_loss = h.best_loss;
   out->first = first_losses(&h);
   at += sizeof h;
@@ -172,6 +208,10 @@ nst_status nst_checkpoint_read(
   at += (size_t)(h.evaluation - 1) * sizeof(double);
   out->x = (const float *)(const void *)at;
   at += padded(values * sizeof(float));
+  if (h.averaged > 0) {
+    out->average = (const float *)(const void *)at;
+    at += padded(values * sizeof(float));
+  }
   out->best = (const uint8_t *)at;
   at += padded(values);
   out->optimizer = (nst_saved_bytes){at, (size_t)h.optimizer_bytes};

@@ -2,6 +2,7 @@
  * networks of the styles and of the content work one after the other in one block of memory; the targets, the
  * iterate and the optimiser live beside it until the end.
  */
+#include "minimiser.h"
 #include "plan.h"
 
 #include "nst/engine.h"
@@ -58,11 +59,14 @@ static size_t vector(const nst_plan *plan) {
 /* How many of them are alive at the end. L-BFGS makes no pair of the first evaluation, and none of the last,
  * after which there is no step. */
 static size_t vector_count(const nst_memory_request *r) {
-  const size_t pictures = 2;                                   /* the iterate and the best one */
-  if (r->optimizer == NST_OPTIMIZER_ADAM) return pictures + 3; /* gradient, mean, square */
+  const size_t pictures = r->average > 0.0 ? 3 : 2; /* the iterate, the best one and the average */
+  const nst_stylize_options options = {.optimizer = r->optimizer,
+      .line_search = r->line_search,
+      .clamp = r->clamp,
+      .precondition = r->precondition};
   int pairs = r->iterations > 2 ? r->iterations - 2 : 0;
   if (pairs > r->history) pairs = r->history;
-  return pictures + 3 + 2 * (size_t)pairs; /* gradient, previous one, direction */
+  return pictures + nst_minimiser_vectors(&options, pairs);
 }
 
 /* The block that all networks share. */

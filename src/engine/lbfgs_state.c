@@ -17,14 +17,12 @@
  * before within the two evaluations that it takes without an interruption, too. So no remedy is needed: one
  * pair is always kept, and more than eight never.
  */
-#include "float16.h"
 #include "memory.h"
 #include "optimizer_state.h"
+#include "state_bytes.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { ENOUGH = 8 }; /* pairs, where not all are kept */
 
 typedef struct header {
   uint64_t n;
@@ -41,33 +39,6 @@ typedef struct header {
 
 /* ---- Saving */
 
-/* A vector as it is formed of others: factor * v - less. */
-typedef struct difference {
-  const float *v, *less; /* less: NULL for nothing */
-  float factor;
-} difference;
-
-static float value_of(const difference *d, size_t i) {
-  float value = d->factor * d->v[i];
-  return d->less ? value - d->less[i] : value;
-}
-
-static nst_status append_half(const difference *d, size_t n, nst_buf *out, nst_error *err) {
-  enum { PIECE = 4096 };
-  uint16_t piece[PIECE];
-  float largest = 0.0F;
-  for (size_t i = 0; i < n; i++) largest = nst_vector_larger(largest, fabsf(value_of(d, i)));
-  /* The largest becomes 2^15, so that the least that counts is far above the subnormal numbers. */
-  float factor = largest > 0.0F && isfinite(largest) ? largest / 32768.0F : 1.0F;
-  nst_status status = nst_buf_append(out, &factor, sizeof factor, err);
-  for (size_t i = 0; status == NST_OK && i < n; i += PIECE) {
-    size_t count = n - i < PIECE ? n - i : PIECE;
-    for (size_t k = 0; k < count; k++) piece[k] = nst_float16_from_float(value_of(d, i + k) / factor);
-    status = nst_buf_append(out, piece, count * sizeof piece[0], err);
-  }
-  return status;
-}
-
 static nst_status append_whole(const nst_lbfgs *l, nst_buf *out, nst_error *err) {
   size_t vector = l->vector.n * sizeof(float);
   nst_status status = NST_OK;
@@ -81,36 +52,30 @@ static nst_status append_whole(const nst_lbfgs *l, nst_buf *out, nst_error *err)
   return status;
 }
 
-static nst_status append_pair(
-    const difference *s, const difference *y, size_t n, nst_buf *out, nst_error *err) {
-  nst_status status = append_half(s, n, out, err);
-  return status == NST_OK ? append_half(y, n, out, err) : status;
-}
-
 /* The last `count` pairs. The newest is the one of the last step: it is not made yet, but could be, as the
  * gradient is known while the function is called. */
 static nst_status append_newest(const nst_lbfgs *l, int count, nst_buf *out, nst_error *err) {
   nst_status status = NST_OK;
   for (int i = l->count - count + (l->moved ? 1 : 0); status == NST_OK && i < l->count; i++) {
     const nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, i);
-    status =
-        append_pair(&(difference){p->s, NULL, 1.0F}, &(difference){p->y, NULL, 1.0F}, l->vector.n, out, err);
+    status = nst_append_half_pair(
+        &(nst_difference){p->s, NULL, 1.0F}, &(nst_difference){p->y, NULL, 1.0F}, l->vector.n, out, err);
   }
   if (status != NST_OK || !l->moved || count == 0) return status;
-  return append_pair(&(difference){l->direction, NULL, (float)l->length},
-      &(difference){l->gradient, l->previous, 1.0F}, l->vector.n, out, err);
+  return nst_append_half_pair(&(nst_difference){l->direction, NULL, (float)l->length},
+      &(nst_difference){l->gradient, l->previous, 1.0F}, l->vector.n, out, err);
 }
 
 static int newest_count(const nst_lbfgs *l, size_t max_bytes, size_t pair) {
   size_t fitting = max_bytes / pair;
-  int most = fitting > ENOUGH ? ENOUGH : fitting < 1 ? 1 : (int)fitting;
+  int most = fitting > NST_ENOUGH_PAIRS ? NST_ENOUGH_PAIRS : fitting < 1 ? 1 : (int)fitting;
   if (most > l->options.history) most = l->options.history;
   int count = l->count + (l->moved ? 1 : 0);
   return count < most ? count : most;
 }
 
 nst_status nst_lbfgs_save(const nst_lbfgs *l, size_t max_bytes, nst_buf *out, nst_error *err) {
-  size_t n = l->vector.n, vector = n * sizeof(float), pair = 2 * (n * sizeof(uint16_t) + sizeof(float));
+  size_t n = l->vector.n, vector = n * sizeof(float), pair = nst_half_pair_bytes(n);
   size_t bytes = ((l->moved ? 2 : 0) + 2 * (size_t)l->count) * vector;
   header h = {.n = n,
       .iterations = l->at.iterations,
@@ -136,30 +101,6 @@ nst_status nst_lbfgs_save(const nst_lbfgs *l, size_t max_bytes, nst_buf *out, ns
 
 /* ---- Loading */
 
-typedef struct reader {
-  const uint8_t *at;
-  size_t left;
-} reader;
-
-static bool take(reader *r, void *out, size_t size) {
-  if (size > r->left) return false;
-  memcpy(out, r->at, size);
-  r->at += size;
-  r->left -= size;
-  return true;
-}
-
-static bool take_half(reader *r, float *out, size_t n) {
-  float factor;
-  if (!take(r, &factor, sizeof factor) || !isfinite(factor) || n > r->left / sizeof(uint16_t)) return false;
-  for (size_t i = 0; i < n; i++) {
-    uint16_t bits;
-    if (!take(r, &bits, sizeof bits)) return false;
-    out[i] = nst_float16_to_float(bits) * factor;
-  }
-  return true;
-}
-
 static bool is_sane(const nst_lbfgs *l, const header *h) {
   return h->n == l->vector.n && h->iterations >= 0 && h->iterations < l->options.max_iterations &&
          h->evaluations >= 0 && h->evaluations <= 2 * l->options.max_iterations && h->count >= 0 &&
@@ -181,14 +122,14 @@ static void multiply_run(void *context, size_t from, size_t to, nst_vector_sums 
 }
 
 /* A pair goes on being one only while it says that the loss curves upwards. */
-static nst_status load_pair(nst_lbfgs *l, reader *r, bool whole, nst_error *err) {
+static nst_status load_pair(nst_lbfgs *l, nst_reader *r, bool whole, nst_error *err) {
   size_t n = l->vector.n;
   nst_lbfgs_pair *p = nst_lbfgs_pair_at(l, l->count);
   if (!p->s) p->s = nst_floats_allocate(n);
   if (!p->y) p->y = nst_floats_allocate(n);
   if (!p->s || !p->y) return nst_fail_memory(err, "the history of L-BFGS");
-  bool good = whole ? take(r, p->s, n * sizeof(float)) && take(r, p->y, n * sizeof(float))
-                    : take_half(r, p->s, n) && take_half(r, p->y, n);
+  bool good = whole ? nst_take(r, p->s, n * sizeof(float)) && nst_take(r, p->y, n * sizeof(float))
+                    : nst_take_half(r, p->s, n) && nst_take_half(r, p->y, n);
   if (!good) return nst_fail(err, NST_CORRUPT, "the checkpoint ends within the optimiser's history");
   products vectors = {p->s, p->y};
   nst_vector_sums sums = nst_vector_pass(&l->vector, multiply_run, &vectors);
@@ -201,11 +142,11 @@ static nst_status load_pair(nst_lbfgs *l, reader *r, bool whole, nst_error *err)
 
 nst_status nst_lbfgs_load(nst_lbfgs *l, const void *data, size_t size, nst_error *err) {
   header h;
-  reader r = {data, size};
+  nst_reader r = {data, size};
   size_t vector = l->vector.n * sizeof(float);
-  if (!take(&r, &h, sizeof h) || !is_sane(l, &h))
+  if (!nst_take(&r, &h, sizeof h) || !is_sane(l, &h))
     return nst_fail(err, NST_CORRUPT, "the checkpoint's optimiser is not this one");
-  if (h.moved && (!take(&r, l->previous, vector) || !take(&r, l->direction, vector)))
+  if (h.moved && (!nst_take(&r, l->previous, vector) || !nst_take(&r, l->direction, vector)))
     return nst_fail(err, NST_CORRUPT, "the checkpoint ends within the optimiser");
   l->begun = h.begun;
   l->moved = h.moved;

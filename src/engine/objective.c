@@ -1,5 +1,6 @@
 #include "gemm.h"
 #include "gram.h"
+#include "input.h"
 #include "memory.h"
 #include "network.h"
 #include "nst/engine.h"
@@ -63,19 +64,6 @@ static nst_status check_arguments(const nst_picture *content, const nst_picture 
   return status;
 }
 
-/* In single precision and this order, as the reference does. */
-static void encode(const nst_weights_info *info, const uint8_t *rgb, size_t pixels, float *x) {
-  for (size_t i = 0; i < pixels; i++)
-    for (size_t k = 0; k < 3; k++)
-      x[i * 3 + k] = ((float)rgb[i * 3 + k] / 255.0F - info->mean[k]) / info->std[k] * info->input_scale;
-}
-
-/* Rounds half to even, as the reference does; what is not a number becomes black. */
-static uint8_t to_byte(float value) {
-  if (!(value > 0.0F)) return 0;
-  return (uint8_t)rintf((value < 1.0F ? value : 1.0F) * 255.0F);
-}
-
 static nst_status allocate_terms(nst_objective *o, nst_error *err) {
   for (int i = 0; i < NST_VGG19_CONVS; i++) {
     const nst_vgg19_layer *layer = &nst_vgg19[i];
@@ -134,7 +122,7 @@ static nst_status pass_forward(nst_objective *o, const nst_picture *picture, int
   nst_status status = nst_plan_make(&options, &network.plan, err);
   if (status != NST_OK) return status;
   float *x = network.memory + network.plan.input;
-  encode(&o->info, picture->rgb, (size_t)picture->width * (size_t)picture->height, x);
+  nst_input_encode(&o->info, picture->rgb, (size_t)picture->width * (size_t)picture->height, x);
   nst_network_forward(&network, x, last, visit, context);
   return NST_OK;
 }
@@ -235,19 +223,13 @@ nst_status nst_objective_encode(
   if (picture->width != objective->width || picture->height != objective->height)
     return nst_fail(err, NST_INVALID, "the picture must have %dx%d pixels as the content, not %dx%d",
         objective->width, objective->height, picture->width, picture->height);
-  encode(&objective->info, picture->rgb, nst_objective_size(objective) / 3, x);
+  nst_input_encode(&objective->info, picture->rgb, nst_objective_size(objective) / 3, x);
   return NST_OK;
 }
 
 nst_status nst_objective_decode(
     const nst_objective *objective, const float *x, nst_picture *out, nst_error *err) {
-  nst_status status = nst_picture_allocate(out, objective->width, objective->height, err);
-  if (status != NST_OK) return status;
-  const nst_weights_info *info = &objective->info;
-  for (size_t i = 0; i < nst_objective_size(objective) / 3; i++)
-    for (size_t k = 0; k < 3; k++)
-      out->rgb[i * 3 + k] = to_byte(x[i * 3 + k] / info->input_scale * info->std[k] + info->mean[k]);
-  return NST_OK;
+  return nst_input_decode(&objective->info, x, objective->width, objective->height, out, err);
 }
 
 /* ---- Evaluation */

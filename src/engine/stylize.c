@@ -1,6 +1,10 @@
 #include "checkpoint.h"
+#include "enlarge.h"
+#include "input.h"
 #include "memory.h"
-#include "optimizer_state.h"
+#include "minimiser.h"
+#include "schedule.h"
+#include "weights_internal.h"
 
 #include "nst/clock.h"
 
@@ -9,25 +13,51 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A loss so many times that of the stage's first evaluation is not one of the reference's spikes, which are
+ * thousands of times the loss before them and pass. */
+static const double exploded = 1e6;
+
+/* How often a run may go on from its best image, each time with half the step. */
+enum { MOST_RECOVERIES = 16 };
+
+enum { MOST_ITERATIONS = 1 << 24 }; /* of a stage: keeps sums of them inside an int */
+
 struct nst_stylize_state {
+  const nst_weights *weights;
+  nst_team *team;
+  const nst_stage *stages;
+  int stage_count;
   const nst_stylize_options *options;
-  nst_objective *objective;
   nst_progress_fn callback;
   void *context;
-  float *x, *best;  /* [h][w][3]: the iterate and the evaluated one of least loss */
-  double best_loss; /* infinite before the first evaluation */
-  double *losses;   /* of each evaluation: `evaluations` valid of options->iterations */
-  double *seconds;  /* of each of this run */
-  int evaluations;  /* made, those of earlier runs included */
-  int resumed;      /* of those, made by earlier runs */
-  nst_lbfgs *lbfgs; /* the optimiser in use, the other one is NULL */
-  nst_adam *adam;
+  nst_schedule schedule;
+  double *losses;  /* of each evaluation: `evaluations` valid of `capacity` */
+  double *seconds; /* of each of this run */
+  int capacity;
+  int evaluations; /* made, those of earlier runs included */
+  int resumed;     /* of those, made by earlier runs */
   char identity[NST_SHA256_SIZE];
   nst_losses first;
-  int width, height;
   int64_t started, lap; /* monotonic ns: start of the run; end of the last evaluation and its callback */
+  double before;        /* seconds that earlier runs took */
   nst_status status;    /* why it stopped before all evaluations were made; NST_OK while it goes on */
   nst_error reason;     /* the sentence that belongs to status */
+  int recoveries;
+  bool late;
+
+  /* Of the present stage: */
+  int stage;
+  nst_size size;
+  nst_objective *objective;
+  nst_minimiser *minimiser;
+  float *x, *best;    /* [h][w][3]: the iterate and the evaluated one of least loss */
+  float *average;     /* [h][w][3] sum of the iterates, weighted; NULL: none is wanted */
+  int averaged;       /* iterates in it */
+  double best_loss;   /* infinite before the first evaluation */
+  double stage_first; /* loss of the first evaluation */
+  double damping;     /* of the learning rate */
+  int limit;          /* evaluations that the optimiser may make */
+  bool insane;        /* the last loss cannot be gone on from */
 };
 
 void nst_stylize_report_release(nst_stylize_report *report) {
@@ -40,39 +70,64 @@ static double since(int64_t start) {
   return (double)(nst_clock_mono_ns() - start) * 1e-9;
 }
 
-static nst_status check_options(const nst_stylize_options *options, nst_error *err) {
-  if (options->iterations < 1)
-    return nst_fail_field(err, NST_INVALID, "iterations", "at least 1",
-        "iterations must be at least 1, not %d", options->iterations);
-  if (!isfinite(options->learning_rate) || options->learning_rate <= 0.0)
-    return nst_fail_field(err, NST_INVALID, "learning_rate", "greater than 0",
-        "learning_rate must be a number greater than 0, not %g", options->learning_rate);
-  if (options->optimizer == NST_OPTIMIZER_LBFGS && options->history < 1)
-    return nst_fail_field(
-        err, NST_INVALID, "history", "at least 1", "history must be at least 1, not %d", options->history);
-  if (options->optimizer != NST_OPTIMIZER_LBFGS && options->optimizer != NST_OPTIMIZER_ADAM)
-    return nst_fail_field(err, NST_INVALID, "optimizer", "lbfgs, adam", "optimizer must be lbfgs or adam");
+/* ---- What is asked for */
+
+static nst_status check_stages(
+    const nst_stage *stages, int count, const nst_stylize_options *options, nst_error *err) {
+  if (count < 1 || count > NST_MAX_STAGES)
+    return nst_fail(err, NST_INVALID, "there must be 1 to %d scales, not %d", (int)NST_MAX_STAGES, count);
+  for (int i = 0; i < count; i++) {
+    int iterations = stages[i].iterations != 0 ? stages[i].iterations : options->iterations;
+    if (iterations < 1 || iterations > MOST_ITERATIONS)
+      return nst_fail_field(
+          err, NST_INVALID, "iterations", "at least 1", "iterations must be at least 1, not %d", iterations);
+    if (stages[i].pictures.style_count != stages[0].pictures.style_count)
+      return nst_fail(err, NST_INVALID, "every scale must have the same styles");
+  }
   return NST_OK;
 }
 
-static nst_status allocate(nst_stylize_state *s, nst_error *err) {
-  size_t n = nst_objective_size(s->objective), iterations = (size_t)s->options->iterations;
-  s->x = nst_floats_allocate(n);
-  s->best = nst_floats_allocate(n);
-  s->losses = calloc(iterations, sizeof *s->losses);
-  s->seconds = calloc(iterations, sizeof *s->seconds);
-  if (s->x && s->best && s->losses && s->seconds) return NST_OK;
-  return nst_fail_memory(err, "the optimisation");
+static nst_status check_numbers(const nst_stylize_options *o, nst_error *err) {
+  if (!isfinite(o->learning_rate) || o->learning_rate <= 0.0)
+    return nst_fail_field(err, NST_INVALID, "learning_rate", "greater than 0",
+        "learning_rate must be a number greater than 0, not %g", o->learning_rate);
+  if (!(o->average >= 0.0 && o->average < 1.0))
+    return nst_fail_field(err, NST_INVALID, "average", "0..1, below 1",
+        "average must be a number from 0 to below 1, not %g", o->average);
+  if (!(o->deadline_seconds >= 0.0) || !isfinite(o->deadline_seconds))
+    return nst_fail_field(err, NST_INVALID, "deadline_seconds", "at least 0",
+        "deadline_seconds must be at least 0, not %g", o->deadline_seconds);
+  return NST_OK;
+}
+
+static nst_status check_options(const nst_stylize_options *options, nst_error *err) {
+  if (options->optimizer != NST_OPTIMIZER_LBFGS && options->optimizer != NST_OPTIMIZER_ADAM)
+    return nst_fail_field(err, NST_INVALID, "optimizer", "lbfgs, adam", "optimizer must be lbfgs or adam");
+  if (options->optimizer == NST_OPTIMIZER_LBFGS && options->history < 1)
+    return nst_fail_field(
+        err, NST_INVALID, "history", "at least 1", "history must be at least 1, not %d", options->history);
+  return check_numbers(options, err);
+}
+
+/* ---- Evaluations */
+
+static double elapsed(const nst_stylize_state *s) {
+  return s->before + since(s->started);
 }
 
 static bool report_progress(nst_stylize_state *s, const nst_losses *losses) {
   if (!s->callback) return true;
   nst_progress progress = {.evaluation = s->evaluations,
-      .evaluations = s->options->iterations,
+      .evaluations = nst_schedule_evaluations(&s->schedule),
       .resumed = s->resumed,
-      .width = s->width,
-      .height = s->height,
+      .width = s->size.width,
+      .height = s->size.height,
+      .stage = s->stage,
+      .stages = s->stage_count,
+      .fraction = nst_schedule_fraction(&s->schedule),
       .seconds = since(s->started),
+      .eta_seconds = nst_schedule_eta(&s->schedule),
+      .recoveries = s->recoveries + (s->minimiser ? nst_minimiser_recoveries(s->minimiser) : 0),
       .losses = losses,
       .state = s};
   bool go_on = s->callback(s->context, &progress);
@@ -85,6 +140,43 @@ static bool stop(nst_stylize_state *s, nst_status status) {
   return false;
 }
 
+static void count_evaluation(nst_stylize_state *s, double loss) {
+  double seconds = since(s->lap);
+  s->lap = nst_clock_mono_ns();
+  s->seconds[s->evaluations - s->resumed] = seconds;
+  s->losses[s->evaluations++] = loss;
+  nst_schedule_add(&s->schedule, s->stage, seconds);
+}
+
+static void note_first(nst_stylize_state *s, const nst_losses *losses) {
+  if (s->schedule.made[s->stage] == 1) s->stage_first = losses->total;
+  if (s->evaluations == 1) s->first = *losses;
+  /* A checkpoint has no names; the layers are the same in every evaluation. */
+  s->first.count = losses->count;
+  for (int i = 0; i < s->first.count; i++) s->first.layers[i].name = losses->layers[i].name;
+}
+
+static bool is_insane(const nst_stylize_state *s, double loss) {
+  bool searches = s->options->optimizer == NST_OPTIMIZER_LBFGS &&
+                  s->options->line_search != NST_LINE_SEARCH_NONE; /* that looks after itself */
+  return !searches && !(loss <= exploded * s->stage_first);
+}
+
+/* Plans anew once the speed is known: at first with the third evaluation, as the first ones are slower. */
+static bool is_time_up(nst_stylize_state *s) {
+  if (s->options->deadline_seconds <= 0.0) return false;
+  int made = s->schedule.made[s->stage];
+  if (made == 3) nst_schedule_fit(&s->schedule, s->stage, elapsed(s));
+  s->late = s->late || nst_schedule_is_late(&s->schedule, s->stage, elapsed(s));
+  return s->late;
+}
+
+/* What the optimiser may make of the stage's evaluations: the last one is the average's. */
+static int limit_of(const nst_stylize_state *s) {
+  int planned = s->schedule.planned[s->stage];
+  return s->average && planned > 1 ? planned - 1 : planned;
+}
+
 /* The optimisers' nst_function. Returns false when all evaluations are made, too, so that nothing is spent on
  * a step that nobody evaluates. */
 static bool evaluate(void *context, const float *x, float *gradient, double *loss) {
@@ -92,69 +184,192 @@ static bool evaluate(void *context, const float *x, float *gradient, double *los
   nst_losses losses;
   nst_status status = nst_objective_evaluate(s->objective, x, gradient, &losses, &s->reason);
   if (status != NST_OK) return stop(s, status);
-  s->seconds[s->evaluations - s->resumed] = since(s->lap);
-  s->lap = nst_clock_mono_ns();
-  s->losses[s->evaluations++] = losses.total;
+  count_evaluation(s, losses.total);
+  note_first(s, &losses);
   *loss = losses.total;
-  if (s->evaluations == 1) {
-    s->first = losses;
-    if (!isfinite(losses.total))
-      return stop(s, nst_fail(&s->reason, NST_INVALID,
-                         "the loss of the content picture is not finite (%g): the weights of the network or "
-                         "of the losses are too large for single precision",
-                         losses.total));
-  }
-  /* A checkpoint has no names; the layers are the same in every evaluation. */
-  s->first.count = losses.count;
-  for (int i = 0; i < s->first.count; i++) s->first.layers[i].name = losses.layers[i].name;
-  if (losses.total < s->best_loss) {
+  if (!isfinite(losses.total) && s->schedule.made[s->stage] == 1)
+    return stop(s, nst_fail(&s->reason, NST_INVALID,
+                       "the loss of the content picture is not finite (%g): the weights of the network or "
+                       "of the losses are too large for single precision",
+                       losses.total));
+  if (losses.total <= s->best_loss) {
     s->best_loss = losses.total;
     memcpy(s->best, x, nst_objective_size(s->objective) * sizeof *x);
   }
   if (!report_progress(s, &losses))
     return stop(s, nst_fail(&s->reason, NST_CANCELED, "stopped after %d evaluations", s->evaluations));
-  return s->evaluations < s->options->iterations;
+  s->insane = is_insane(s, losses.total);
+  return !s->insane && !is_time_up(s) && s->schedule.made[s->stage] < limit_of(s);
 }
 
-/* A step begins with an evaluation, so each of them brings the end nearer. A step that ends with NST_CANCELED
- * was ended by `evaluate`, which knows why. */
-static bool is_unfinished(const nst_stylize_state *s, nst_status step) {
-  return step == NST_OK && s->status == NST_OK && s->evaluations < s->options->iterations;
-}
+/* ---- One stage */
 
-static nst_status minimise_lbfgs(
-    nst_stylize_state *s, const nst_saved_bytes *saved, nst_team *team, nst_error *err) {
-  nst_lbfgs_options options = NST_LBFGS_DEFAULTS;
-  options.learning_rate = s->options->learning_rate;
-  options.history = s->options->history;
-  nst_status status = nst_lbfgs_create(nst_objective_size(s->objective), &options, team, &s->lbfgs, err);
-  if (status == NST_OK && saved->size > 0) status = nst_lbfgs_load(s->lbfgs, saved->data, saved->size, err);
-  while (is_unfinished(s, status)) status = nst_lbfgs_step(s->lbfgs, s->x, evaluate, s, err);
-  return status;
-}
-
-static nst_status minimise_adam(
-    nst_stylize_state *s, const nst_saved_bytes *saved, nst_team *team, nst_error *err) {
-  nst_adam_options options = NST_ADAM_DEFAULTS;
-  options.learning_rate = s->options->learning_rate;
-  nst_status status = nst_adam_create(nst_objective_size(s->objective), &options, team, &s->adam, err);
-  if (status == NST_OK && saved->size > 0) status = nst_adam_load(s->adam, saved->data, saved->size, err);
-  while (is_unfinished(s, status)) status = nst_adam_step(s->adam, s->x, evaluate, s, err);
-  return status;
-}
-
-static nst_status minimise(
-    nst_stylize_state *s, const nst_saved_bytes *saved, nst_team *team, nst_error *err) {
-  /* The optimiser may write its own sentence about being stopped; the one that counts is evaluate's. */
-  nst_status status = s->options->optimizer == NST_OPTIMIZER_ADAM ? minimise_adam(s, saved, team, err)
-                                                                  : minimise_lbfgs(s, saved, team, err);
-  if (s->status != NST_OK) {
-    if (err) *err = s->reason;
-    return s->status;
-  }
-  if (s->evaluations < s->options->iterations) return status;
-  nst_error_clear(err);
+static nst_status add_to_average(nst_stylize_state *s) {
+  if (!s->average) return NST_OK;
+  const float decay = (float)s->options->average;
+  for (size_t i = 0; i < nst_objective_size(s->objective); i++)
+    s->average[i] = decay * s->average[i] + (1.0F - decay) * s->x[i];
+  s->averaged++;
   return NST_OK;
+}
+
+/* Evaluates the average with the evaluation that was kept for it. */
+static void try_average(nst_stylize_state *s) {
+  double loss;
+  if (!s->average || s->averaged == 0 || s->status != NST_OK) return;
+  float whole = (float)(1.0 - pow(s->options->average, s->averaged));
+  for (size_t i = 0; i < nst_objective_size(s->objective); i++) s->x[i] = s->average[i] / whole;
+  if (s->evaluations < s->capacity) (void)evaluate(s, s->x, NULL, &loss);
+}
+
+static bool is_unfinished(const nst_stylize_state *s) {
+  return s->status == NST_OK && !s->insane && !s->late && s->schedule.made[s->stage] < limit_of(s);
+}
+
+/* A step that ends with NST_CANCELED was ended by `evaluate`, which knows why. */
+static nst_status run_optimiser(nst_stylize_state *s, const nst_saved_bytes *saved, nst_error *err) {
+  bool ended = false;
+  nst_status status = nst_minimiser_create(
+      s->options, &s->weights->info, s->size.width, s->size.height, s->damping, s->team, &s->minimiser, err);
+  if (status == NST_OK && saved->size > 0)
+    status = nst_minimiser_load(s->minimiser, saved->data, saved->size, err);
+  while (status == NST_OK && !ended && is_unfinished(s)) {
+    status = nst_minimiser_step(s->minimiser, s->x, evaluate, s, &ended, err);
+    if (status == NST_OK) status = add_to_average(s);
+  }
+  if (s->minimiser) s->recoveries += nst_minimiser_recoveries(s->minimiser);
+  nst_minimiser_destroy(s->minimiser);
+  s->minimiser = NULL;
+  if (status == NST_CANCELED && s->status == NST_OK) {
+    nst_error_clear(err);
+    status = NST_OK;
+  }
+  return s->status == NST_OK ? status : s->status;
+}
+
+/* From the best image with smaller steps, as often as the loss explodes. */
+static nst_status minimise(nst_stylize_state *s, nst_saved_bytes saved, nst_error *err) {
+  for (;;) {
+    s->insane = false;
+    nst_status status = run_optimiser(s, &saved, err);
+    saved = (nst_saved_bytes){0};
+    if (status != NST_OK || !s->insane) return status;
+    memcpy(s->x, s->best, nst_objective_size(s->objective) * sizeof *s->x);
+    s->damping *= 0.5;
+    s->insane = false;
+    if (++s->recoveries >= MOST_RECOVERIES || !is_unfinished(s)) return NST_OK;
+  }
+}
+
+static void leave_stage(nst_stylize_state *s) {
+  nst_objective_destroy(s->objective);
+  s->objective = NULL;
+  free(s->x);
+  free(s->average);
+  s->x = s->average = NULL;
+}
+
+/* `s->best` becomes x, enlarged; where there is none, x begins at the start. */
+static nst_status begin_image(nst_stylize_state *s, nst_size before, nst_error *err) {
+  const nst_stage *stage = &s->stages[s->stage];
+  size_t n = nst_objective_size(s->objective);
+  float *coarse = s->best;
+  s->x = nst_floats_allocate(n);
+  s->best = nst_floats_allocate(n);
+  if (s->options->average > 0.0) s->average = nst_floats_allocate(n);
+  nst_status status = NST_OK;
+  if (!s->x || !s->best || (s->options->average > 0.0 && !s->average))
+    status = nst_fail_memory(err, "the optimisation");
+  else if (coarse)
+    nst_enlarge(coarse, before, s->x, s->size, s->team);
+  else
+    status = nst_objective_encode(
+        s->objective, s->options->start ? s->options->start : stage->pictures.content, s->x, err);
+  if (status == NST_OK && s->average) memset(s->average, 0, n * sizeof *s->average);
+  free(coarse);
+  return status;
+}
+
+static nst_status enter_stage(nst_stylize_state *s, int index, nst_error *err) {
+  const nst_objective_pictures *pictures = &s->stages[index].pictures;
+  nst_size before = s->size;
+  s->stage = index;
+  s->size = (nst_size){pictures->content->width, pictures->content->height};
+  s->best_loss = s->stage_first = INFINITY;
+  s->averaged = 0;
+  nst_status status = nst_objective_create(s->weights, s->team, pictures->content, pictures->styles,
+      pictures->style_count, &s->options->objective, &s->objective, err);
+  if (status == NST_OK) status = begin_image(s, before, err);
+  s->lap = nst_clock_mono_ns();
+  return status;
+}
+
+/* ---- All stages */
+
+/* Puts back what the checkpoint holds. Its last evaluation is made again: its gradient is not kept. */
+static nst_status resume(nst_stylize_state *s, const nst_checkpoint *c, nst_error *err) {
+  const nst_stage *stage = &s->stages[c->stage];
+  if (c->evaluation > s->capacity || c->stage_evaluation > s->schedule.planned[c->stage] ||
+      c->width != stage->pictures.content->width || c->height != stage->pictures.content->height ||
+      (c->averaged > 0 && !(s->options->average > 0.0)))
+    return nst_fail(err, NST_CORRUPT, "the checkpoint is of a longer run");
+  nst_status status = enter_stage(s, c->stage, err);
+  if (status != NST_OK) return status;
+  size_t n = nst_objective_size(s->objective);
+  s->evaluations = s->resumed = c->evaluation - 1;
+  memcpy(s->losses, c->losses, (size_t)s->evaluations * sizeof *s->losses);
+  memcpy(s->x, c->x, n * sizeof *s->x);
+  if (c->averaged > 0) memcpy(s->average, c->average, n * sizeof *s->average);
+  s->averaged = c->averaged;
+  s->best_loss = c->best_loss;
+  s->stage_first = c->stage_first;
+  s->damping = c->damping;
+  s->recoveries = c->recoveries;
+  s->before = c->seconds;
+  s->first = c->first;
+  for (int i = 0, rest = c->evaluation - c->stage_evaluation; i < c->stage; i++) {
+    int *planned = &s->schedule.planned[i]; /* some may have ended early */
+    if (*planned > rest) *planned = rest;
+    s->schedule.made[i] = *planned;
+    rest -= *planned;
+  }
+  s->schedule.made[c->stage] = c->stage_evaluation - 1;
+  nst_picture best = {c->width, c->height, (uint8_t *)(uintptr_t)c->best}; /* only read */
+  return nst_objective_encode(s->objective, &best, s->best, err);
+}
+
+static nst_status run_stages(nst_stylize_state *s, const nst_checkpoint *checkpoint, nst_error *err) {
+  nst_saved_bytes saved = checkpoint->optimizer;
+  nst_status status = checkpoint->x ? resume(s, checkpoint, err) : enter_stage(s, 0, err);
+  while (status == NST_OK) {
+    status = minimise(s, saved, err);
+    saved = (nst_saved_bytes){0};
+    if (status == NST_OK) try_average(s);
+    if (status == NST_OK) status = s->status;
+    s->schedule.planned[s->stage] = s->schedule.made[s->stage]; /* it may have ended early */
+    if (status != NST_OK || s->late) break;
+    nst_schedule_fit(&s->schedule, s->stage + 1, elapsed(s));
+    if (s->stage >= s->schedule.last) break;
+    leave_stage(s);
+    s->damping = 1.0;
+    status = enter_stage(s, s->stage + 1, err);
+  }
+  if (s->status != NST_OK && err) *err = s->reason;
+  return status;
+}
+
+/* The best image as a picture of the result's size. */
+static nst_status make_result(nst_stylize_state *s, nst_picture *out, nst_error *err) {
+  const nst_picture *asked = s->stages[s->stage_count - 1].pictures.content;
+  nst_size size = {asked->width, asked->height};
+  if (s->stage == s->stage_count - 1) return nst_objective_decode(s->objective, s->best, out, err);
+  leave_stage(s);
+  float *large = nst_floats_allocate((size_t)size.width * (size_t)size.height * 3);
+  if (!large) return nst_fail_memory(err, "the result");
+  nst_enlarge(s->best, s->size, large, size, s->team);
+  nst_status status = nst_input_decode(&s->weights->info, large, size.width, size.height, out, err);
+  free(large);
+  return status;
 }
 
 static int compare(const void *a, const void *b) {
@@ -169,93 +384,101 @@ static double median(double *values, int count) {
   return values[count / 2];
 }
 
+/* Of the last stage: evaluations of others take other times. */
+static double seconds_per_evaluation(const nst_stylize_state *s) {
+  int made = s->evaluations - s->resumed, last = s->schedule.made[s->stage];
+  if (!s->seconds) return 0.0;
+  if (last > made) last = made;
+  return median(s->seconds + (made - last), last);
+}
+
 static void fill_report(nst_stylize_state *s, nst_stylize_report *report) {
   if (!report) return;
-  *report = (nst_stylize_report){.losses = s->losses,
+  *report = (nst_stylize_report){.losses = s->evaluations > 0 ? s->losses : NULL,
       .evaluations = s->evaluations,
       .first = s->first,
       .best_loss = s->best_loss,
+      .recoveries = s->recoveries,
+      .stages = s->stage + 1,
+      .deadline_reached = s->late || s->schedule.shortened,
       .seconds = since(s->started),
-      .seconds_per_evaluation = s->seconds ? median(s->seconds, s->evaluations - s->resumed) : 0.0};
-  s->losses = NULL;
+      .seconds_per_evaluation = seconds_per_evaluation(s)};
+  if (s->evaluations > 0) s->losses = NULL;
 }
 
-/* Puts back what the checkpoint holds. Its last evaluation is made again: its gradient is not kept. */
-static nst_status resume(nst_stylize_state *s, const nst_checkpoint *c, nst_error *err) {
-  if (c->evaluation > s->options->iterations)
-    return nst_fail(err, NST_CORRUPT, "the checkpoint is of a longer run");
-  s->evaluations = s->resumed = c->evaluation - 1;
-  memcpy(s->losses, c->losses, (size_t)s->evaluations * sizeof *s->losses);
-  memcpy(s->x, c->x, nst_objective_size(s->objective) * sizeof *s->x);
-  s->best_loss = c->best_loss;
-  s->first = c->first;
-  nst_picture best = {c->width, c->height, (uint8_t *)(uintptr_t)c->best}; /* only read */
-  return nst_objective_encode(s->objective, &best, s->best, err);
-}
-
-static nst_status run(nst_stylize_state *s, const nst_weights *weights, nst_team *team,
-    const nst_picture *content, const nst_picture *styles, size_t style_count,
-    const nst_checkpoint *checkpoint, nst_picture *out, nst_error *err) {
-  nst_status status = nst_objective_create(
-      weights, team, content, styles, style_count, &s->options->objective, &s->objective, err);
-  if (status == NST_OK) status = allocate(s, err);
-  if (status == NST_OK)
-    status =
-        checkpoint->x ? resume(s, checkpoint, err) : nst_objective_encode(s->objective, content, s->x, err);
-  if (status != NST_OK) return status;
-  s->lap = nst_clock_mono_ns();
-  status = minimise(s, &checkpoint->optimizer, team, err);
+static nst_status run(
+    nst_stylize_state *s, const nst_checkpoint *checkpoint, nst_picture *out, nst_error *err) {
+  s->losses = calloc((size_t)s->capacity, sizeof *s->losses);
+  s->seconds = calloc((size_t)s->capacity, sizeof *s->seconds);
+  if (!s->losses || !s->seconds) return nst_fail_memory(err, "the optimisation");
+  nst_status status = run_stages(s, checkpoint, err);
   if (status != NST_OK && status != NST_CANCELED) return status;
-  nst_status decoded = nst_objective_decode(s->objective, s->best, out, err);
-  return decoded != NST_OK ? decoded : status;
+  nst_status made = make_result(s, out, err);
+  return made != NST_OK ? made : status;
 }
 
-nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_picture *content,
-    const nst_picture *styles, size_t style_count, const nst_stylize_options *options,
-    nst_progress_fn callback, void *context, nst_picture *out, nst_stylize_report *report, nst_error *err) {
+nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_stage *stages, int stage_count,
+    const nst_stylize_options *options, nst_progress_fn callback, void *context, nst_picture *out,
+    nst_stylize_report *report, nst_error *err) {
   if (report) *report = (nst_stylize_report)NST_STYLIZE_REPORT_INIT;
   nst_checkpoint checkpoint = {0};
-  nst_status status = check_options(options, err);
+  nst_status status = check_stages(stages, stage_count, options, err);
+  if (status == NST_OK) status = check_options(options, err);
   if (status != NST_OK) return status;
-  nst_stylize_state s = {.options = options,
+  nst_stylize_state s = {.weights = weights,
+      .team = team,
+      .stages = stages,
+      .stage_count = stage_count,
+      .options = options,
       .callback = callback,
       .context = context,
       .best_loss = INFINITY,
-      .width = content->width,
-      .height = content->height,
+      .damping = 1.0,
       .started = nst_clock_mono_ns()};
-  nst_job_identity(weights, content, styles, style_count, options, s.identity);
+  nst_schedule_init(&s.schedule, stages, stage_count, options);
+  s.capacity = nst_schedule_evaluations(&s.schedule);
+  nst_job_identity(weights, stages, stage_count, options, s.identity);
   if (options->checkpoint)
     status = nst_checkpoint_read(options->checkpoint, options->checkpoint_size, s.identity, &checkpoint, err);
-  if (status == NST_OK) status = run(&s, weights, team, content, styles, style_count, &checkpoint, out, err);
+  if (status == NST_OK && checkpoint.stage >= stage_count)
+    status = nst_fail(err, NST_CORRUPT, "the checkpoint is of a scale that is not asked for");
+  if (status == NST_OK) status = run(&s, &checkpoint, out, err);
   fill_report(&s, report);
-  nst_lbfgs_destroy(s.lbfgs);
-  nst_adam_destroy(s.adam);
-  nst_objective_destroy(s.objective);
-  free(s.x);
+  leave_stage(&s);
   free(s.best);
   free(s.losses);
   free(s.seconds);
   return status;
 }
 
+/* ---- Inside the callback */
+
 nst_status nst_stylize_snapshot(const nst_stylize_state *state, nst_picture *out, nst_error *err) {
   return nst_objective_decode(state->objective, state->best, out, err);
 }
 
-/* What the optimiser was called with is s->x, and has not been moved yet. */
+/* The optimiser goes on from s->x, which is what it was called with or accepted last. */
 static nst_status write_checkpoint(
     const nst_stylize_state *s, const nst_picture *best, size_t max_bytes, nst_buf *out, nst_error *err) {
   nst_buf optimizer = NST_BUF_INIT;
-  nst_status status = s->adam ? nst_adam_save(s->adam, &optimizer, err)
-                              : nst_lbfgs_save(s->lbfgs, max_bytes, &optimizer, err);
-  const nst_checkpoint checkpoint = {.evaluation = s->evaluations,
-      .width = s->width,
-      .height = s->height,
+  nst_status status = NST_OK;
+  int trials = s->minimiser ? nst_minimiser_trials(s->minimiser) : 0;
+  if (s->minimiser) status = nst_minimiser_save(s->minimiser, max_bytes, &optimizer, err);
+  const nst_checkpoint checkpoint = {.evaluation = s->evaluations - trials,
+      .stage = s->stage,
+      .stage_evaluation = s->schedule.made[s->stage] - trials,
+      .width = s->size.width,
+      .height = s->size.height,
+      .recoveries = s->recoveries,
+      .averaged = s->averaged,
+      .seconds = s->options->deadline_seconds > 0.0 ? elapsed(s) : 0.0,
+      .stage_first = s->stage_first,
+      .damping = s->damping,
       .best_loss = s->best_loss,
       .first = s->first,
       .losses = s->losses,
       .x = s->x,
+      .average = s->average,
       .best = best->rgb,
       .optimizer = {optimizer.data, optimizer.size}};
   if (status == NST_OK) status = nst_checkpoint_write(&checkpoint, s->identity, out, err);

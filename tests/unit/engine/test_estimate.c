@@ -69,11 +69,12 @@ static nst_status run(const job *j, interruption *make) {
       .history = j->history,
       .checkpoint = j->checkpoint.data,
       .checkpoint_size = j->checkpoint.size};
+  const nst_stage stage = {.pictures = {&content, styles, j->style_count}};
   nst_team *team = NULL;
   nst_status status = nst_team_create(THREADS, 0, &team, NULL);
   if (status == NST_OK)
-    status = nst_stylize(model.weights, team, &content, styles, j->style_count, &options,
-        make ? interrupt : NULL, make, &out, NULL, NULL);
+    status = nst_stylize(
+        model.weights, team, &stage, 1, &options, make ? interrupt : NULL, make, &out, NULL, NULL);
   nst_team_destroy(team);
   nst_picture_release(&content);
   nst_picture_release(&out);

@@ -59,7 +59,8 @@ static void a_run_without_memory_says_so(void **state) {
     nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
     nst_error err = NST_ERROR_INIT;
     allocations = failures;
-    status = nst_stylize(model.weights, NULL, &content, styles, 2, &options, NULL, NULL, &out, &report, &err);
+    const nst_stage stage = {.pictures = {&content, styles, 2}};
+    status = nst_stylize(model.weights, NULL, &stage, 1, &options, NULL, NULL, &out, &report, &err);
     allocations = -1;
     if (status != NST_OK) {
       failures++;
