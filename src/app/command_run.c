@@ -2,6 +2,7 @@
 #include "config.h"
 #include "inputs.h"
 #include "interrupt.h"
+#include "ladder.h"
 #include "memory_budget.h"
 #include "options.h"
 #include "paths.h"
@@ -55,9 +56,12 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
   nst_picture picture = NST_PICTURE_INIT;
   nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
   nst_stylize_options options = nst_options_for_engine(&request->options);
-  const nst_stage stage = {.pictures = nst_inputs_pictures(inputs)};
-  nst_status status =
-      nst_stylize(weights, team, &stage, 1, &options, on_progress, state, &picture, &report, err);
+  nst_ladder ladder;
+  nst_status status = nst_ladder_make(&ladder, &request->options, inputs, err);
+  if (status == NST_OK)
+    status = nst_stylize(
+        weights, team, ladder.stages, ladder.count, &options, on_progress, state, &picture, &report, err);
+  nst_ladder_release(&ladder);
   nst_progress_bar_end(&state->bar);
   if (picture.rgb && (status == NST_OK || status == NST_CANCELED)) {
     nst_status saved = save_picture(request, &picture, err);

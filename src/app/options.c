@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "presets.h"
+
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,23 +10,10 @@
 /* In the order of the engine's and the image library's enumerations. */
 static const char *const resize_names[] = {"fit", "stretch", NULL};
 static const char *const optimizer_names[] = {"lbfgs", "adam", NULL};
+static const char *const line_search_names[] = {"none", "backtracking", "strong_wolfe", NULL};
 static const char *const pooling_names[] = {"max", "avg", NULL};
 static const char *const format_names[] = {"png", "jpeg", "webp", NULL};
-static const char *const preset_names[] = {"gatys", NULL};
-
-typedef struct preset {
-  const char *name, *help;
-  const char *const *settings; /* name, value, name, value, ..., NULL */
-} preset;
-
-static const char *const gatys_settings[] = {"resize", "stretch", "iterations", "500", "optimizer", "lbfgs",
-    "learning_rate", "1", "history", "100", "pooling", "max", "content_weight", "1", "style_weight", "1",
-    NULL};
-
-static const preset presets[] = {
-    {"gatys", "the reference: Gatys et al. 2016, L-BFGS without line search, one scale, a square picture",
-        gatys_settings},
-};
+static const char *const preset_names[] = {"gatys", "fast", "balanced", "quality", NULL};
 
 #define AT(member) offsetof(nst_options, member)
 
@@ -36,11 +25,23 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
     {"resize", NST_FIELD_ENUM, AT(resize), 0, 0, 0, resize_names, "stretch", "",
         "fit keeps the photo's proportions, stretch makes a square as the reference does"},
     {"iterations", NST_FIELD_INT, AT(iterations), 1, 10000, 0, NULL, "500", "evaluations",
-        "how often the loss is evaluated"},
+        "how often the loss is evaluated, at the full size"},
+    {"scales", NST_FIELD_INT, AT(scales), 1, NST_MAX_STAGES, 0, NULL, "1", "",
+        "sizes gone through from coarse to fine, each twice the one before; none has less than 64 pixels"},
+    {"scale_iterations", NST_FIELD_INT, AT(scale_iterations), 1, 10000, 0, NULL, "100", "evaluations",
+        "how often the loss is evaluated at each smaller size"},
     {"optimizer", NST_FIELD_ENUM, AT(optimizer), 0, 0, 0, optimizer_names, "lbfgs", "",
         "how the picture is moved towards a smaller loss"},
+    {"line_search", NST_FIELD_ENUM, AT(line_search), 0, 0, 0, line_search_names, "none", "",
+        "what a step of L-BFGS must achieve: nothing, a smaller loss, or also a flatter slope"},
     {"learning_rate", NST_FIELD_NUMBER, AT(learning_rate), 1e-6, 1000, 0, NULL, "1", "",
         "step length: factor of an L-BFGS step, change of a network input in an Adam step"},
+    {"clamp", NST_FIELD_BOOL, AT(clamp), 0, 0, 0, NULL, "false", "",
+        "keep every pixel between black and white while optimising"},
+    {"precondition", NST_FIELD_BOOL, AT(precondition), 0, 0, 0, NULL, "false", "",
+        "let L-BFGS expect how brightness, large areas and busy places answer"},
+    {"average", NST_FIELD_NUMBER, AT(average), 0, 0.9999, 0, NULL, "0", "",
+        "decay of an average of all steps, taken where its loss is less; 0 for none"},
     {"history", NST_FIELD_INT, AT(history), 1, 200, 0, NULL, "100", "pairs",
         "curvature pairs that L-BFGS remembers"},
     {"pooling", NST_FIELD_ENUM, AT(pooling), 0, 0, 0, pooling_names, "max", "",
@@ -55,6 +56,8 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
         "longest side of the painting as a multiple of size: larger makes larger brush strokes"},
     {"format", NST_FIELD_ENUM, AT(format), 0, 0, 0, format_names, "png", "", "file format of the result"},
     {"quality", NST_FIELD_INT, AT(quality), 1, 100, 0, NULL, "92", "", "of a JPEG or WebP result"},
+    {"deadline_seconds", NST_FIELD_NUMBER, AT(deadline_seconds), 0, 86400, 0, NULL, "0", "seconds",
+        "make the best of this time, by fewer evaluations and smaller sizes; 0 for all the time it takes"},
 };
 
 void nst_option_table_init(nst_option_table *table, int64_t max_size) {
@@ -69,7 +72,7 @@ void nst_option_table_init(nst_option_table *table, int64_t max_size) {
 }
 
 static nst_status apply_preset(
-    const nst_option_table *table, const preset *chosen, nst_options *options, nst_error *err) {
+    const nst_option_table *table, const nst_preset *chosen, nst_options *options, nst_error *err) {
   nst_status status = nst_schema_set_text(&table->schema, options, "preset", chosen->name, err);
   for (const char *const *s = chosen->settings; status == NST_OK && *s; s += 2)
     status = nst_schema_set_text(&table->schema, options, s[0], s[1], err);
@@ -81,7 +84,7 @@ nst_status nst_options_from_preset(
   memset(options, 0, sizeof *options);
   nst_status status = nst_schema_set_defaults(&table->schema, options, err);
   if (status == NST_OK) status = nst_schema_set_text(&table->schema, options, "preset", name, err);
-  return status == NST_OK ? apply_preset(table, &presets[options->preset], options, err) : status;
+  return status == NST_OK ? apply_preset(table, nst_preset_at(options->preset), options, err) : status;
 }
 
 /* The preset a client named in either object, or the default one; a value that is no string is left to the
@@ -143,6 +146,11 @@ nst_stylize_options nst_options_for_engine(const nst_options *options) {
       .iterations = (int)options->iterations,
       .learning_rate = options->learning_rate,
       .history = (int)options->history,
+      .line_search = (nst_line_search)options->line_search,
+      .clamp = options->clamp,
+      .precondition = options->precondition,
+      .average = options->average,
+      .deadline_seconds = options->deadline_seconds,
   };
 }
 
@@ -175,16 +183,17 @@ nst_status nst_options_check_picture(
 
 cJSON *nst_presets_to_json(const nst_option_table *table) {
   cJSON *list = cJSON_CreateArray();
-  for (size_t i = 0; list && i < sizeof presets / sizeof presets[0]; i++) {
+  for (int i = 0; list && nst_preset_at(i); i++) {
+    const nst_preset *preset = nst_preset_at(i);
     nst_options options;
     cJSON *item = cJSON_CreateObject();
     cJSON *resolved = NULL;
-    if (nst_options_from_preset(table, presets[i].name, &options, NULL) == NST_OK)
+    if (nst_options_from_preset(table, preset->name, &options, NULL) == NST_OK)
       resolved = nst_schema_to_json(&table->schema, &options);
     bool complete = item && resolved && cJSON_AddItemToArray(list, item);
     if (!complete) cJSON_Delete(item);
-    if (!complete || !cJSON_AddStringToObject(item, "name", presets[i].name) ||
-        !cJSON_AddStringToObject(item, "help", presets[i].help) ||
+    if (!complete || !cJSON_AddStringToObject(item, "name", preset->name) ||
+        !cJSON_AddStringToObject(item, "help", preset->help) ||
         !cJSON_AddItemToObject(item, "options", resolved)) {
       cJSON_Delete(resolved);
       cJSON_Delete(list);

@@ -13,24 +13,30 @@
 struct cJSON;
 
 enum {
-  NST_OPTION_COUNT = 14,
+  NST_OPTION_COUNT = 21,
   NST_LARGEST_SIZE = 8192 /* pixels: the bound of `size` where no server lowers it */
 };
 
 typedef struct nst_options {
-  int preset;   /* index of a preset */
-  int64_t size; /* pixels */
-  int resize;   /* nst_resize_mode */
-  int64_t iterations;
-  int optimizer; /* nst_optimizer */
+  int preset;               /* index of a preset */
+  int64_t size;             /* pixels */
+  int resize;               /* nst_resize_mode */
+  int64_t iterations;       /* at the last scale */
+  int64_t scales;           /* sizes gone through */
+  int64_t scale_iterations; /* at each scale but the last */
+  int optimizer;            /* nst_optimizer */
+  int line_search;          /* nst_line_search */
   double learning_rate;
   int64_t history;
+  bool clamp, precondition;
+  double average;
   int pooling; /* nst_pooling */
   double content_weight, style_weight;
   double strength;    /* 0..1 */
   double style_scale; /* of the styles' size */
   int format;         /* nst_image_format */
   int64_t quality;    /* of JPEG and WebP */
+  double deadline_seconds;
 } nst_options;
 
 /* The table, with the bounds of this process. Set up once, then read by any thread. */

@@ -1,6 +1,7 @@
 #include "runner.h"
 
 #include "inputs.h"
+#include "ladder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -137,14 +138,18 @@ static nst_status repaint(
     options.checkpoint = job->checkpoint.data;
     options.checkpoint_size = job->checkpoint.size;
   }
-  const nst_stage stage = {.pictures = nst_inputs_pictures(inputs)};
-  nst_status status =
-      nst_stylize(context->weights, team, &stage, 1, &options, on_progress, job, &picture, NULL, err);
+  nst_ladder ladder;
+  nst_status status = nst_ladder_make(&ladder, &job->options, inputs, err);
+  if (status == NST_OK)
+    status = nst_stylize(
+        context->weights, team, ladder.stages, ladder.count, &options, on_progress, job, &picture, NULL, err);
   if (status == NST_CORRUPT && options.checkpoint) { /* by another version perhaps: then from the begin */
     options.checkpoint = NULL;
     note_unusable_checkpoint(job);
-    status = nst_stylize(context->weights, team, &stage, 1, &options, on_progress, job, &picture, NULL, err);
+    status = nst_stylize(
+        context->weights, team, ladder.stages, ladder.count, &options, on_progress, job, &picture, NULL, err);
   }
+  nst_ladder_release(&ladder);
   nst_buf_release(&job->checkpoint);
   if (status == NST_CANCELED && picture.rgb) note_early_end(job);
   if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {

@@ -1,6 +1,6 @@
-/* Layout: header; losses; x; the average, if any; the best picture, padded; the optimiser; SHA-256 in
- * hexadecimal of all before it. Numbers are the processor's own: a checkpoint of another kind of machine has
- * another magic number, and is not gone on with. */
+/* Layout: header; losses; x; the average, if any; the best image, if it matters to the bit; the best picture,
+ * padded; the optimiser; SHA-256 in hexadecimal of all before it. Numbers are the processor's own: a
+ * checkpoint of another kind of machine has another magic number, and is not gone on with. */
 #include "checkpoint.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ typedef struct header {
   uint32_t magic, version;
   char identity[DIGITS];
   int32_t evaluation, width, height, layers;
-  int32_t stage, stage_evaluation, recoveries, averaged;
+  int32_t stage, stage_evaluation, recoveries, averaged, has_best, unused;
   double seconds, stage_first, damping;
   double best_loss;
   double total, content, style; /* of the first evaluation */
@@ -107,6 +107,7 @@ static header make_header(const nst_checkpoint *c, const char *identity) {
       .stage_evaluation = c->stage_evaluation,
       .recoveries = c->recoveries,
       .averaged = c->averaged,
+      .has_best = c->best_x != NULL,
       .seconds = c->seconds,
       .stage_first = c->stage_first,
       .damping = c->damping,
@@ -128,13 +129,15 @@ nst_status nst_checkpoint_write(const nst_checkpoint *c, const char *identity, n
   const header h = make_header(c, identity);
   char digest[NST_SHA256_SIZE];
   size_t losses = (size_t)(c->evaluation - 1) * sizeof *c->losses;
-  size_t images = c->averaged > 0 ? 2 : 1;
+  size_t images = 1U + (c->averaged > 0 ? 1U : 0U) + (c->best_x ? 1U : 0U);
   nst_status status = nst_buf_reserve(out, size_of(pixels * 3, images, losses, c->optimizer.size), err);
   if (status == NST_OK) status = nst_buf_append(out, &h, sizeof h, err);
   if (status == NST_OK) status = append_padded(out, c->losses, losses, err);
   if (status == NST_OK) status = append_padded(out, c->x, pixels * 3 * sizeof *c->x, err);
-  if (status == NST_OK && images > 1)
+  if (status == NST_OK && c->averaged > 0)
     status = append_padded(out, c->average, pixels * 3 * sizeof *c->average, err);
+  if (status == NST_OK && c->best_x)
+    status = append_padded(out, c->best_x, pixels * 3 * sizeof *c->best_x, err);
   if (status == NST_OK) status = append_padded(out, c->best, pixels * 3, err);
   if (status == NST_OK) status = append_padded(out, c->optimizer.data, c->optimizer.size, err);
   if (status != NST_OK) return status;
@@ -154,8 +157,8 @@ static bool is_in_bounds(const header *h, size_t size) {
          h->height >= 1 && h->height <= most_side && h->layers >= 0 && h->layers <= LAYERS &&
          h->optimizer_bytes <= size && !isnan(h->best_loss) && h->stage >= 0 && h->stage < NST_MAX_STAGES &&
          h->stage_evaluation >= 1 && h->stage_evaluation <= h->evaluation && h->recoveries >= 0 &&
-         h->averaged >= 0 && h->seconds >= 0.0 && isfinite(h->seconds) && !isnan(h->stage_first) &&
-         h->damping > 0.0 && h->damping <= 1.0;
+         h->averaged >= 0 && (h->has_best == 0 || h->has_best == 1) && h->seconds >= 0.0 &&
+         isfinite(h->seconds) && !isnan(h->stage_first) && h->damping > 0.0 && h->damping <= 1.0;
 }
 
 static nst_status check_header(const header *h, size_t size, const char *identity, nst_error *err) {
@@ -165,7 +168,8 @@ static nst_status check_header(const header *h, size_t size, const char *identit
   if (!is_in_bounds(h, size)) return refuse(err, "its numbers are out of bounds");
   size_t values = (size_t)h->width * (size_t)h->height * 3;
   size_t losses = (size_t)(h->evaluation - 1) * sizeof(double);
-  size_t whole = size_of(values, h->averaged > 0 ? 2 : 1, losses, (size_t)h->optimizer_bytes);
+  size_t images = 1U + (h->averaged > 0 ? 1U : 0U) + (size_t)h->has_best;
+  size_t whole = size_of(values, images, losses, (size_t)h->optimizer_bytes);
   return whole == size ? NST_OK : refuse(err, "its parts do not add up to its size");
 }
 
@@ -210,6 +214,10 @@ nst_status nst_checkpoint_read(
   at += padded(values * sizeof(float));
   if (h.averaged > 0) {
     out->average = (const float *)(const void *)at;
+    at += padded(values * sizeof(float));
+  }
+  if (h.has_best) {
+    out->best_x = (const float *)(const void *)at;
     at += padded(values * sizeof(float));
   }
   out->best = (const uint8_t *)at;

@@ -28,6 +28,7 @@ typedef struct nst_checkpoint {
   const double *losses; /* [evaluation - 1] */
   const float *x;       /* [height][width][3] the iterate; NULL: there is no checkpoint */
   const float *average; /* [height][width][3] of the iterates, where averaged > 0 */
+  const float *best_x;  /* [height][width][3] what the next scale begins with; NULL at the last one */
   const uint8_t *best;  /* [height][width][3] the picture of least loss */
   nst_saved_bytes optimizer;
 } nst_checkpoint;

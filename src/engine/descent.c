@@ -78,6 +78,24 @@ size_t nst_descent_bytes(const nst_descent_options *o, int pairs) {
   return vectors + (o->precondition ? nst_preconditioner_bytes(o->width, o->height) : 0);
 }
 
+nst_status nst_descent_learned(const nst_descent *d, nst_buf *out, nst_error *err) {
+  if (!d->preconditioner) return NST_OK;
+  size_t count = nst_preconditioner_shares(d->preconditioner);
+  double *shares = calloc(count, sizeof *shares);
+  if (!shares) return nst_fail_memory(err, "the preconditioner");
+  nst_preconditioner_save(d->preconditioner, shares);
+  nst_status status = nst_buf_append(out, shares, count * sizeof *shares, err);
+  free(shares);
+  return status;
+}
+
+void nst_descent_inherit(nst_descent *d, const nst_buf *learned) {
+  if (!d->preconditioner) return;
+  size_t count = nst_preconditioner_shares(d->preconditioner);
+  if (learned->size == count * sizeof(double))
+    (void)nst_preconditioner_load(d->preconditioner, (const double *)(const void *)learned->data);
+}
+
 int nst_descent_recoveries(const nst_descent *d) {
   return d->recoveries;
 }

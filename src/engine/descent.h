@@ -45,6 +45,13 @@ size_t nst_descent_bytes(const nst_descent_options *options, int pairs);
 nst_status nst_descent_step(
     nst_descent *descent, float *x, nst_function function, void *context, bool *ended, nst_error *err);
 
+/* What the preconditioner has learned, to begin another one's with that is of another scale of the same
+ * image: appends it to `out`; nothing without a preconditioner. NST_NO_MEMORY. */
+nst_status nst_descent_learned(const nst_descent *descent, nst_buf *out, nst_error *err);
+
+/* Takes it over, if it fits. */
+void nst_descent_inherit(nst_descent *descent, const nst_buf *learned);
+
 /* How often the history had to be dropped, as it led nowhere. */
 int nst_descent_recoveries(const nst_descent *descent);
 

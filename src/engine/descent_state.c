@@ -30,16 +30,6 @@ static nst_status append_pairs(const nst_descent *d, int count, bool whole, nst_
   return status;
 }
 
-static nst_status append_shares(const nst_descent *d, size_t count, nst_buf *out, nst_error *err) {
-  if (count == 0) return NST_OK;
-  double *shares = calloc(count, sizeof *shares);
-  if (!shares) return nst_fail_memory(err, "a checkpoint");
-  nst_preconditioner_save(d->preconditioner, shares);
-  nst_status status = nst_buf_append(out, shares, count * sizeof *shares, err);
-  free(shares);
-  return status;
-}
-
 nst_status nst_descent_save(const nst_descent *d, size_t max_bytes, nst_buf *out, nst_error *err) {
   size_t n = d->vector.n, all = 2 * (size_t)d->count * n * sizeof(float);
   header h = {.n = n,
@@ -55,7 +45,7 @@ nst_status nst_descent_save(const nst_descent *d, size_t max_bytes, nst_buf *out
     if (h.count > most) h.count = most;
   }
   nst_status status = nst_buf_append(out, &h, sizeof h, err);
-  if (status == NST_OK) status = append_shares(d, (size_t)h.shares, out, err);
+  if (status == NST_OK) status = nst_descent_learned(d, out, err);
   return status == NST_OK ? append_pairs(d, h.count, h.whole != 0, out, err) : status;
 }
 

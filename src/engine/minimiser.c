@@ -122,6 +122,15 @@ int nst_minimiser_trials(const nst_minimiser *m) {
   return m->descent ? nst_descent_trials(m->descent) : 0;
 }
 
+nst_status nst_minimiser_learned(const nst_minimiser *m, nst_buf *out, nst_error *err) {
+  out->size = 0;
+  return m->descent ? nst_descent_learned(m->descent, out, err) : NST_OK;
+}
+
+void nst_minimiser_inherit(nst_minimiser *m, const nst_buf *learned) {
+  if (m->descent) nst_descent_inherit(m->descent, learned);
+}
+
 int nst_minimiser_recoveries(const nst_minimiser *m) {
   return m->descent ? nst_descent_recoveries(m->descent) : 0;
 }

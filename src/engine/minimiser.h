@@ -27,6 +27,10 @@ nst_status nst_minimiser_step(
  * what is saved now. */
 int nst_minimiser_trials(const nst_minimiser *minimiser);
 
+/* What was learned of the image and holds at its next scale, too; empties `out` first. NST_NO_MEMORY. */
+nst_status nst_minimiser_learned(const nst_minimiser *minimiser, nst_buf *out, nst_error *err);
+void nst_minimiser_inherit(nst_minimiser *minimiser, const nst_buf *learned);
+
 /* How often it had to begin anew by itself. */
 int nst_minimiser_recoveries(const nst_minimiser *minimiser);
 

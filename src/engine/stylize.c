@@ -44,6 +44,7 @@ struct nst_stylize_state {
   nst_error reason;     /* the sentence that belongs to status */
   int recoveries;
   bool late;
+  nst_buf learned; /* by the optimiser of the scale before */
 
   /* Of the present stage: */
   int stage;
@@ -231,6 +232,7 @@ static nst_status run_optimiser(nst_stylize_state *s, const nst_saved_bytes *sav
   bool ended = false;
   nst_status status = nst_minimiser_create(
       s->options, &s->weights->info, s->size.width, s->size.height, s->damping, s->team, &s->minimiser, err);
+  if (status == NST_OK) nst_minimiser_inherit(s->minimiser, &s->learned);
   if (status == NST_OK && saved->size > 0)
     status = nst_minimiser_load(s->minimiser, saved->data, saved->size, err);
   while (status == NST_OK && !ended && is_unfinished(s)) {
@@ -238,6 +240,10 @@ static nst_status run_optimiser(nst_stylize_state *s, const nst_saved_bytes *sav
     if (status == NST_OK) status = add_to_average(s);
   }
   if (s->minimiser) s->recoveries += nst_minimiser_recoveries(s->minimiser);
+  if (status == NST_OK || status == NST_CANCELED) {
+    nst_status learned = nst_minimiser_learned(s->minimiser, &s->learned, err);
+    if (learned != NST_OK) status = learned;
+  }
   nst_minimiser_destroy(s->minimiser);
   s->minimiser = NULL;
   if (status == NST_CANCELED && s->status == NST_OK) {
@@ -334,6 +340,10 @@ static nst_status resume(nst_stylize_state *s, const nst_checkpoint *c, nst_erro
     rest -= *planned;
   }
   s->schedule.made[c->stage] = c->stage_evaluation - 1;
+  if (c->best_x) {
+    memcpy(s->best, c->best_x, n * sizeof *s->best);
+    return NST_OK;
+  }
   nst_picture best = {c->width, c->height, (uint8_t *)(uintptr_t)c->best}; /* only read */
   return nst_objective_encode(s->objective, &best, s->best, err);
 }
@@ -445,6 +455,7 @@ nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_sta
   if (status == NST_OK) status = run(&s, &checkpoint, out, err);
   fill_report(&s, report);
   leave_stage(&s);
+  nst_buf_release(&s.learned);
   free(s.best);
   free(s.losses);
   free(s.seconds);
@@ -479,6 +490,7 @@ static nst_status write_checkpoint(
       .losses = s->losses,
       .x = s->x,
       .average = s->average,
+      .best_x = s->stage + 1 < s->stage_count ? s->best : NULL,
       .best = best->rgb,
       .optimizer = {optimizer.data, optimizer.size}};
   if (status == NST_OK) status = nst_checkpoint_write(&checkpoint, s->identity, out, err);

@@ -1,0 +1,53 @@
+#include "ladder.h"
+
+enum { LEAST_SIDE = 64 /* pixels, of the longer side */ };
+
+/* `side` halved `times` times, rounded. */
+static int halved(int side, int times) {
+  int unit = 1 << times, result = (side + unit / 2) / unit;
+  return result < NST_MIN_SIDE ? NST_MIN_SIDE : result;
+}
+
+int nst_ladder_scales(const nst_options *options, int width, int height) {
+  int longer = width > height ? width : height, shorter = width > height ? height : width, scales = 1;
+  while (scales < (int)options->scales && longer >> scales >= LEAST_SIDE && shorter >> scales >= NST_MIN_SIDE)
+    scales++;
+  return scales;
+}
+
+static nst_status shrink(const nst_picture *picture, int times, nst_picture *out, nst_error *err) {
+  return nst_picture_resize(picture, halved(picture->width, times), halved(picture->height, times), out, err);
+}
+
+static nst_status fill(
+    nst_ladder *l, int index, const nst_options *options, const nst_inputs *inputs, nst_error *err) {
+  int times = l->count - 1 - index;
+  nst_status status = shrink(&inputs->content, times, &l->contents[index], err);
+  for (int i = 0; status == NST_OK && i < inputs->style_count; i++)
+    status = shrink(&inputs->styles[i], times, &l->styles[index][i], err);
+  l->stages[index] = (nst_stage){.pictures = {.content = &l->contents[index],
+                                     .styles = l->styles[index],
+                                     .style_count = (size_t)inputs->style_count},
+      .iterations = (int)options->scale_iterations};
+  return status;
+}
+
+nst_status nst_ladder_make(
+    nst_ladder *ladder, const nst_options *options, const nst_inputs *inputs, nst_error *err) {
+  *ladder = (nst_ladder)NST_LADDER_INIT;
+  ladder->count = nst_ladder_scales(options, inputs->content.width, inputs->content.height);
+  nst_status status = NST_OK;
+  for (int i = 0; status == NST_OK && i < ladder->count - 1; i++)
+    status = fill(ladder, i, options, inputs, err);
+  ladder->stages[ladder->count - 1] =
+      (nst_stage){.pictures = nst_inputs_pictures(inputs), .iterations = (int)options->iterations};
+  return status;
+}
+
+void nst_ladder_release(nst_ladder *ladder) {
+  for (int i = 0; i < NST_MAX_STAGES - 1; i++) {
+    nst_picture_release(&ladder->contents[i]);
+    for (int k = 0; k < NST_MAX_STYLES; k++) nst_picture_release(&ladder->styles[i][k]);
+  }
+  *ladder = (nst_ladder)NST_LADDER_INIT;
+}
