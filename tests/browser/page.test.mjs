@@ -148,9 +148,10 @@ test('every type of option has a control, which a preset fills', async () => {
     await route.fulfill({ response, json });
   });
   await change('/v1/limits', (limits) => limits.options.push(...added));
-  await change('/v1/presets', ({ presets }) => {
-    Object.assign(presets[0].options, { truth: true, shares: [1, 0.5], layers: { one: 1, two: 0.25 } });
-    presets[0].help = 'what the preset is for';
+  await change('/v1/presets', ({ presets, default: initial }) => {
+    const preset = presets.find(({ name }) => name === initial);
+    Object.assign(preset.options, { truth: true, shares: [1, 0.5], layers: { one: 1, two: 0.25 } });
+    preset.help = 'what the preset is for';
   });
   let sent;
   await page.route('**/v1/jobs', (route) => {

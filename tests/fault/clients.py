@@ -13,7 +13,7 @@ class Kind:
 
     def __init__(self, name, share, exact, content, styles, **options):
         self.name, self.share, self.exact = name, share, exact
-        self.body = form(photo(content), [painting(s) for s in styles], {"resize": "stretch", **options})
+        self.body = form(photo(content), [painting(s) for s in styles], {"preset": "gatys", **options})
         self.sha256 = None  # of an undisturbed run
 
 

@@ -44,7 +44,7 @@ test('run writes a picture and a report', async () => {
   assert.ok(Math.abs(total - report.losses[0]) <= 1e-9 * total);
   assert.ok(report.seconds > 0 && report.seconds_per_evaluation > 0 && report.peak_rss_bytes > 1e6);
   assert.match(report.weights, /^sha256:[0-9a-f]{64}$/);
-  assert.deepEqual([report.options.preset, report.options.size, report.options.iterations], ['gatys', 48, 4]);
+  assert.deepEqual([report.options.preset, report.options.size, report.options.iterations], ['balanced', 48, 4]);
   assert.equal(report.best_loss, Math.min(...report.losses));
 });
 

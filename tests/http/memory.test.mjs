@@ -93,7 +93,7 @@ test('a ribbon of which every size is too large is refused for its history', asy
 test('limits tell what a job has, and what that is in pixels', async () => {
   const limits = (await server.get('/v1/limits')).json();
   assert.ok(limits.max_job_memory < limit * MiB);
-  const options = { iterations: undefined, resize: undefined };
+  const options = { preset: undefined, iterations: undefined };
   await takes(server, { ...options, size: limits.largest_square });
   const { largest } = await refusedFor(server, { ...options, size: limits.largest_square + 1 });
   assert.equal(largest, limits.largest_square);

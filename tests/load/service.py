@@ -40,6 +40,7 @@ def form_part(name, content, file_name=None):
 def job_form(options):
     parts = [form_part(name, (EXAMPLES / file).read_bytes(), file) for name, file in
              (("content", "cat.jpg"), ("style", "swirl.jpg"))]
+    options = {"preset": "gatys", **options}
     parts += [form_part(name, str(value).encode()) for name, value in options.items()]
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 

@@ -220,7 +220,9 @@ static void the_largest_square_is_told(void **state) {
   int size = 0;
   nst_memory_budget budget = budget_of(1000);
   assert_int_equal(nst_memory_budget_largest_square(&budget, &table, &size, NULL), NST_OK);
-  nst_options options = options_of(2048, NST_RESIZE_STRETCH);
+  nst_options options;
+  assert_int_equal(nst_options_from_preset(&table, "balanced", &options, NULL), NST_OK);
+  options.size = 2048;
   assert_int_equal(size, named_size(&budget, options, &square));
   budget = budget_of(1000000);
   assert_int_equal(nst_memory_budget_largest_square(&budget, &table, &size, NULL), NST_OK);

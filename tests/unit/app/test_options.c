@@ -20,18 +20,34 @@ static nst_status resolve(const char *json, const char *fields, nst_options *out
   return status;
 }
 
-static void the_default_is_the_reference(void **state) {
+static void gatys_is_the_reference(void **state) {
   (void)state;
   nst_options o;
-  assert_int_equal(resolve(NULL, NULL, &o, NULL), NST_OK);
+  assert_int_equal(resolve("{\"preset\": \"gatys\"}", NULL, &o, NULL), NST_OK);
   nst_stylize_options e = nst_options_for_engine(&o);
   assert_int_equal(o.size, 512);
   assert_int_equal(o.resize, NST_RESIZE_STRETCH);
+  assert_int_equal(o.scales, 1);
   assert_int_equal(e.iterations, 500);
   assert_int_equal(e.optimizer, NST_OPTIMIZER_LBFGS);
+  assert_int_equal(e.line_search, NST_LINE_SEARCH_NONE);
   assert_int_equal(e.history, 100);
   assert_int_equal(e.objective.pooling, NST_POOLING_MAX);
   assert_true(e.learning_rate == 1 && e.objective.content_weight == 1 && e.objective.style_weight == 1);
+  assert_true(!e.clamp && !e.precondition && e.average == 0 && e.deadline_seconds == 0);
+}
+
+/* Bounded, searching steps from coarse to fine, in the photo's proportions. */
+static void the_default_is_balanced(void **state) {
+  (void)state;
+  nst_options o, named;
+  assert_int_equal(resolve(NULL, NULL, &o, NULL), NST_OK);
+  assert_int_equal(resolve("{\"preset\": \"balanced\"}", NULL, &named, NULL), NST_OK);
+  assert_memory_equal(&o, &named, sizeof o);
+  nst_stylize_options e = nst_options_for_engine(&o);
+  assert_int_equal(o.resize, NST_RESIZE_FIT);
+  assert_true(o.scales > 1 && e.clamp && e.precondition);
+  assert_int_equal(e.line_search, NST_LINE_SEARCH_BACKTRACKING);
 }
 
 static void json_and_fields_are_laid_over_the_preset(void **state) {
@@ -108,7 +124,7 @@ static void resolved_options_can_be_stored_and_parsed(void **state) {
   char *text = cJSON_PrintUnformatted(json);
   assert_int_equal(cJSON_GetArraySize(json), NST_OPTION_COUNT);
   assert_int_equal(nst_options_parse(&table, text, &again, NULL), NST_OK);
-  assert_true(again.size == 100 && again.style_weight == 2.5 && again.iterations == 500);
+  assert_true(again.size == 100 && again.style_weight == 2.5 && again.iterations == 105);
   assert_int_equal(nst_options_parse(&table, "{", &again, NULL), NST_MALFORMED);
   cJSON_free(text);
   cJSON_Delete(json);
@@ -186,7 +202,8 @@ static int set_up(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_default_is_the_reference),
+      cmocka_unit_test(gatys_is_the_reference),
+      cmocka_unit_test(the_default_is_balanced),
       cmocka_unit_test(json_and_fields_are_laid_over_the_preset),
       cmocka_unit_test(wrong_options_are_refused_by_name),
       cmocka_unit_test(a_server_may_lower_the_largest_size),
