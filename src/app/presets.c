@@ -16,9 +16,9 @@ static const char *const gatys[] = {"resize", "stretch", "iterations", "500", "s
 
 static const char *const fast[] = {ROBUST, "scales", "3", "scale_iterations", "60", "iterations", "22", NULL};
 static const char *const balanced[] = {
-    ROBUST, "scales", "2", "scale_iterations", "80", "iterations", "105", NULL};
+    ROBUST, "scales", "3", "scale_iterations", "70", "iterations", "103", NULL};
 static const char *const quality[] = {
-    ROBUST, "scales", "3", "scale_iterations", "200", "iterations", "300", NULL};
+    ROBUST, "scales", "4", "scale_iterations", "150", "iterations", "350", NULL};
 
 static const nst_preset presets[] = {
     {"gatys", "the reference: Gatys et al. 2016, L-BFGS without line search, one scale, a square picture",

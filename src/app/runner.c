@@ -122,6 +122,23 @@ static void note_unusable_checkpoint(running_job *job) {
       NULL);
 }
 
+/* What happened on the way that the client would want to know. */
+static void note_report(running_job *job, const nst_stylize_report *report) {
+  char sentence[200];
+  if (report->recoveries > 0) {
+    (void)snprintf(sentence, sizeof sentence,
+        "The loss could not be lowered any more or had exploded %d times: each time the run went on from its "
+        "best image with a fresh optimiser.",
+        report->recoveries);
+    (void)nst_run_note(job->run, sentence, NULL);
+  }
+  if (!report->deadline_reached) return;
+  (void)snprintf(sentence, sizeof sentence,
+      "To meet deadline_seconds the run made fewer evaluations than asked for: %d, at %d scales.",
+      report->evaluations, report->stages);
+  (void)nst_run_note(job->run, sentence, NULL);
+}
+
 static void note_early_end(running_job *job) {
   char sentence[96];
   (void)snprintf(sentence, sizeof sentence, "It was stopped after %d of %d evaluations.", job->evaluation,
@@ -138,18 +155,21 @@ static nst_status repaint(
     options.checkpoint = job->checkpoint.data;
     options.checkpoint_size = job->checkpoint.size;
   }
+  nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
   nst_ladder ladder;
   nst_status status = nst_ladder_make(&ladder, &job->options, inputs, err);
   if (status == NST_OK)
-    status = nst_stylize(
-        context->weights, team, ladder.stages, ladder.count, &options, on_progress, job, &picture, NULL, err);
+    status = nst_stylize(context->weights, team, ladder.stages, ladder.count, &options, on_progress, job,
+        &picture, &report, err);
   if (status == NST_CORRUPT && options.checkpoint) { /* by another version perhaps: then from the begin */
     options.checkpoint = NULL;
     note_unusable_checkpoint(job);
-    status = nst_stylize(
-        context->weights, team, ladder.stages, ladder.count, &options, on_progress, job, &picture, NULL, err);
+    status = nst_stylize(context->weights, team, ladder.stages, ladder.count, &options, on_progress, job,
+        &picture, &report, err);
   }
   nst_ladder_release(&ladder);
+  if (status == NST_OK) note_report(job, &report);
+  nst_stylize_report_release(&report);
   nst_buf_release(&job->checkpoint);
   if (status == NST_CANCELED && picture.rgb) note_early_end(job);
   if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {

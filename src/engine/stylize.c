@@ -275,6 +275,23 @@ static void leave_stage(nst_stylize_state *s) {
   s->x = s->average = NULL;
 }
 
+/* x = the coarse image enlarged, and what the content has that its coarse version could not hold: the content
+ * loss is far less than without, and hardly any of the style is lost. */
+static nst_status add_detail(nst_stylize_state *s, const float *coarse, nst_size before, nst_error *err) {
+  const nst_picture *fine = s->stages[s->stage].pictures.content;
+  const nst_picture *rough = s->stages[s->stage - 1].pictures.content;
+  size_t n = nst_objective_size(s->objective), small = (size_t)before.width * (size_t)before.height * 3;
+  float *difference = nst_floats_allocate(small);
+  if (!difference) return nst_fail_memory(err, "the optimisation");
+  nst_input_encode(&s->weights->info, rough->rgb, small / 3, difference);
+  for (size_t i = 0; i < small; i++) difference[i] = coarse[i] - difference[i];
+  nst_enlarge(difference, before, s->x, s->size, s->team);
+  free(difference);
+  nst_input_encode(&s->weights->info, fine->rgb, n / 3, s->best);
+  for (size_t i = 0; i < n; i++) s->x[i] += s->best[i];
+  return NST_OK;
+}
+
 /* `s->best` becomes x, enlarged; where there is none, x begins at the start. */
 static nst_status begin_image(nst_stylize_state *s, nst_size before, nst_error *err) {
   const nst_stage *stage = &s->stages[s->stage];
@@ -287,7 +304,7 @@ static nst_status begin_image(nst_stylize_state *s, nst_size before, nst_error *
   if (!s->x || !s->best || (s->options->average > 0.0 && !s->average))
     status = nst_fail_memory(err, "the optimisation");
   else if (coarse)
-    nst_enlarge(coarse, before, s->x, s->size, s->team);
+    status = add_detail(s, coarse, before, err);
   else
     status = nst_objective_encode(
         s->objective, s->options->start ? s->options->start : stage->pictures.content, s->x, err);

@@ -78,7 +78,7 @@ test('a job is stopped and deleted from the page', async () => {
   await pictureIsShown(page);
   await page.click('#job-cancel');
   await page.waitForFunction(() => document.getElementById('job-state').textContent === 'Stopped');
-  assert.match(await shown(page, 'job-numbers').textContent(), /^64 × 64, png, \d+ KiB · It was stopped after \d+ of 10000 evaluations\.$/);
+  assert.match(await shown(page, 'job-numbers').textContent(), /^64 × 43, png, \d+ KiB · It was stopped after \d+ of 10000 evaluations\.$/);
   const before = await page.locator('#jobs li').count();
   await page.locator('#jobs button', { hasText: 'Delete' }).first().click();
   await page.waitForFunction((count) => document.querySelectorAll('#jobs li').length === count - 1, before);

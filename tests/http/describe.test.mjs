@@ -64,7 +64,7 @@ test('presets tell every option, and what they take on this machine', async () =
   const { id } = await server.accept({ preset: 'gatys', size: 256, iterations: 20 });
   const job = await server.finished(id);
   const taken = (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000 * (500 / 20) * (512 / 256) ** 2;
-  assert.ok(seconds > taken / 5 && seconds < taken * 5, `${seconds} s estimated, ${taken} s measured`);
+  assert.ok(seconds > taken / 20 && seconds < taken * 20, `${seconds} s estimated, ${taken} s measured`);
 });
 
 test('limits follow the configuration', async () => {
