@@ -124,6 +124,14 @@ test('a finished job has a preview, with an ETag that holds', async () => {
   assert.equal((await server.get(links.preview, { 'if-none-match': preview.headers.etag })).status, 304);
 });
 
+test('a deadline ends a job, which says so', async () => {
+  const { id } = await server.accept({ preset: 'balanced', size: 128, iterations: 5000, deadline_seconds: 2 });
+  const { started_at: started, finished_at: finished, notes, output } = await server.finished(id);
+  assert.ok(Date.parse(finished) - Date.parse(started) < 20000, 'all of it would take minutes');
+  assert.ok(output);
+  assert.match(notes.join(' '), /deadline_seconds the run made fewer evaluations than asked for: \d+/);
+});
+
 test('a waiting job is canceled at once, and has no pictures', async (t) => {
   const running = await acceptLong(t);
   await server.waitFor(running.id, 'running');
