@@ -69,7 +69,21 @@ const nst_weights_info *nst_weights_get_info(const nst_weights *weights);
 /* ---- The objective: loss and gradient as functions of the image
  * -------------------------------------------------- */
 
-enum { NST_MAX_LOSSES = 8, NST_MAX_STYLES = 16, NST_MIN_SIDE = 16 /* pixels: relu5_1 has stride 16 */ };
+enum {
+  NST_LAYER_COUNT = 13,                     /* relu1_1 .. relu5_1, in VGG19's order */
+  NST_MAX_LOSSES = 2 * NST_LAYER_COUNT + 1, /* a style's and a content's of each layer, and "tv" */
+  NST_MAX_STYLES = 16,
+  NST_MIN_SIDE = 16 /* pixels: relu5_1 has stride 16 */
+};
+
+/* The name of a layer's activation, "relu1_1" for 0: static storage; and its index, -1 for a name that is
+ * none. */
+const char *nst_layer_name(int layer);
+int nst_layer_find(const char *name);
+
+/* Whether a loss can be had of it: not of those that are pooled right after, whose activation is never as a
+ * whole in memory. */
+bool nst_layer_is_usable(int layer);
 
 typedef enum nst_pooling { NST_POOLING_MAX, NST_POOLING_AVG } nst_pooling;
 
@@ -79,7 +93,15 @@ typedef struct nst_objective_options {
   nst_pooling pooling;   /* 2x2, stride 2, a last odd row or column is dropped; the reference: max */
   bool exact; /* forward sums in PyTorch's order (on processors with fused multiply-add), three times
                  slower: where two values are almost equal, a maximum is decided as there */
+  /* Factors of the layers' losses, at least 0; a layer with 0 has none, and what lies deeper than all that
+   * have one is not computed. Where both tables hold nothing but 0 they are the reference's: 1 for the styles
+   * at relu1_1, 2_1, 3_1, 4_1 and 5_1, and for the content at relu4_2. */
+  double style_layers[NST_LAYER_COUNT], content_layers[NST_LAYER_COUNT];
+  double style_weights[NST_MAX_STYLES]; /* shares of the styles, at least 0, in any unit; all 0: equal ones */
 } nst_objective_options;
+
+/* Sets the reference's options, with its layers spelt out. */
+void nst_objective_options_init(nst_objective_options *options);
 
 typedef struct nst_layer_loss {
   const char *name; /* "relu1_1"; static storage */
@@ -89,7 +111,7 @@ typedef struct nst_layer_loss {
 
 typedef struct nst_losses {
   double total, content, style; /* total = content + style */
-  int count;                    /* valid entries of layers: style relu1_1..relu5_1, then content relu4_2 */
+  int count;                    /* valid entries of layers: the styles' from relu1_1 on, then the contents' */
   nst_layer_loss layers[NST_MAX_LOSSES];
 } nst_losses;
 
@@ -100,16 +122,17 @@ typedef struct nst_objective_pictures {
   size_t style_count;
 } nst_objective_pictures;
 
-/* Loss = sum over the style layers of style_weight * 1000/n^2 * mean((G - A)^2) + content_weight *
- * mean((F - P)^2) at relu4_2; G = F^T F / (height * width) is the Gram matrix of the activation after the
- * ReLU. With several styles A is the mean of their Gram matrices. */
+/* Loss = sum over the style layers of style_weight * factor * 1000/n^2 * mean((G - A)^2) + sum over the
+ * content layers of content_weight * factor * mean((F - P)^2); F is the activation of n channels after the
+ * ReLU, P the content's, G = F^T F / (height * width) its Gram matrix. With several styles A is the mean of
+ * their Gram matrices by style_weights. */
 typedef struct nst_objective nst_objective;
 
-/* Computes the targets. `content` sets the size of the image; the styles may have other sizes; every side
+/* Computes the targets. The content sets the size of the image; the styles may have other sizes; every side
  * must be at least NST_MIN_SIDE. The pictures are not used after the call; `weights` and `team` must outlive
  * the objective. NST_INVALID, NST_NO_MEMORY. */
-nst_status nst_objective_create(const nst_weights *weights, nst_team *team, const nst_picture *content,
-    const nst_picture *styles, size_t style_count, const nst_objective_options *options, nst_objective **out,
+nst_status nst_objective_create(const nst_weights *weights, nst_team *team,
+    const nst_objective_pictures *pictures, const nst_objective_options *options, nst_objective **out,
     nst_error *err);
 void nst_objective_destroy(nst_objective *objective);
 
@@ -143,7 +166,7 @@ typedef struct nst_profile_entry {
   double flops;     /* those that were computed instead, without the transforms around matrix products */
 } nst_profile_entry;
 
-enum { NST_MAX_PROFILE = 40 };
+enum { NST_MAX_PROFILE = 64 };
 
 typedef struct nst_profile {
   nst_profile_entry entries[NST_MAX_PROFILE];
@@ -332,8 +355,8 @@ typedef struct nst_memory_request {
   bool clamp, precondition;
   double average;
   int iterations;
-  int threads; /* of the team */
-  bool exact;  /* as in nst_objective_options */
+  int threads;                            /* of the team */
+  const nst_objective_options *objective; /* NULL: the reference's */
 } nst_memory_request;
 
 /* The most bytes that nst_stylize will hold at one time for such a job, within 10 %: the network's

@@ -76,15 +76,15 @@ static nst_status measure(const bench_request *request, nst_objective *objective
 static nst_status evaluate(const bench_request *request, const nst_weights *weights, nst_team *team,
     bench_result *result, nst_error *err) {
   nst_picture content = NST_PICTURE_INIT, style = NST_PICTURE_INIT, image = NST_PICTURE_INIT;
-  const nst_objective_options options = {
-      .content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX};
+  const nst_objective_pictures pictures = {.content = &content, .styles = &style, .style_count = 1};
+  nst_objective_options options;
+  nst_objective_options_init(&options);
   nst_objective *objective = NULL;
   float *x = NULL;
   nst_status status = make_picture(request->size, 9.0, &content, err);
   if (status == NST_OK) status = make_picture(request->size, 4.0, &style, err);
   if (status == NST_OK) status = make_picture(request->size, 13.0, &image, err);
-  if (status == NST_OK)
-    status = nst_objective_create(weights, team, &content, &style, 1, &options, &objective, err);
+  if (status == NST_OK) status = nst_objective_create(weights, team, &pictures, &options, &objective, err);
   if (status == NST_OK) {
     x = malloc(nst_objective_size(objective) * sizeof *x);
     if (!x) status = nst_fail_memory(err, "the picture");

@@ -43,11 +43,11 @@ static nst_status evaluate(const score_request *request, const nst_inputs *input
     const nst_weights *weights, nst_team *team, nst_error *err) {
   nst_objective_options options = nst_options_for_engine(&request->options).objective;
   options.exact = !request->fast;
+  const nst_objective_pictures pictures = nst_inputs_pictures(inputs);
   nst_objective *objective = NULL;
   float *x = NULL, *gradient = NULL;
   nst_losses losses;
-  nst_status status = nst_objective_create(weights, team, &inputs->content, inputs->styles,
-      (size_t)inputs->style_count, &options, &objective, err);
+  nst_status status = nst_objective_create(weights, team, &pictures, &options, &objective, err);
   if (status == NST_OK) {
     size_t n = nst_objective_size(objective);
     x = malloc(n * sizeof *x);

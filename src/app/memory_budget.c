@@ -37,7 +37,7 @@ nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst
       .history = engine.history,
       .iterations = engine.iterations,
       .threads = budget->threads,
-      .exact = engine.objective.exact};
+      .objective = &engine.objective};
   return nst_engine_memory_estimate(&request, bytes, err);
 }
 

@@ -33,14 +33,15 @@ static nst_status measure(
 
 nst_status nst_speed_measure(
     const nst_weights *weights, nst_team *team, double *seconds_per_pixel, nst_error *err) {
-  const nst_objective_options options = {.content_weight = 1.0, .style_weight = 1.0};
   nst_picture picture = NST_PICTURE_INIT;
+  const nst_objective_pictures pictures = {.content = &picture, .styles = &picture, .style_count = 1};
+  nst_objective_options options;
+  nst_objective_options_init(&options);
   nst_objective *objective = NULL;
   float *x = NULL, *gradient = NULL;
   double seconds = 0.0;
   nst_status status = make_picture(&picture, err);
-  if (status == NST_OK)
-    status = nst_objective_create(weights, team, &picture, &picture, 1, &options, &objective, err);
+  if (status == NST_OK) status = nst_objective_create(weights, team, &pictures, &options, &objective, err);
   if (status == NST_OK) {
     size_t n = nst_objective_size(objective);
     x = malloc(n * sizeof *x);

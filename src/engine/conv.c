@@ -103,13 +103,26 @@ static void multiply_style(const nst_conv_pass *p, const nst_conv_place *at, siz
   /* Part by part, so that each part of `style` is used for all rows while it lies in an L1 cache. */
   for (size_t channel = 0; channel < p->out; channel += product.depth) {
     product.depth = nst_at_most(NST_SUM_PART, p->out - channel);
-    product.b = g->style + (at->panel * p->out + channel) * NST_PANEL;
+    product.b = g->seed.style + (at->panel * p->out + channel) * NST_PANEL;
     product.accumulate = channel > 0;
     for (size_t row = 0; row < at->rows; row++) {
       product.a = g->f + ((at->row + row) * p->w + at->column) * p->out + channel;
       product.c = seed + row * row_pixels * NST_PANEL;
       p->kernels->loose_product(&product);
     }
+  }
+}
+
+static void complete_seed(const nst_conv_pass *p, const nst_conv_place *at, size_t row_pixels, float *seed) {
+  nst_seed_place place = {.f = p->gradient->f,
+      .width = p->w,
+      .channels = p->out,
+      .column = at->column,
+      .columns = at->columns,
+      .channel = at->panel * NST_PANEL};
+  for (size_t row = 0; row < at->rows; row++) {
+    place.row = at->row + row;
+    nst_seed_complete(&p->gradient->seed, &place, seed + row * row_pixels * NST_PANEL);
   }
 }
 
@@ -128,12 +141,14 @@ void nst_conv_finish(
   }
   const nst_conv_gradient *g = p->gradient;
   size_t first = (at->row * p->w + at->column) * p->out + channel;
-  if (g->style) multiply_style(p, at, row_pixels, seed);
-  nst_gradient_target target = {.seed = g->style ? seed : NULL,
+  bool general = nst_seed_is_general(&g->seed);
+  if (g->seed.style) multiply_style(p, at, row_pixels, seed);
+  if (general) complete_seed(p, at, row_pixels, seed);
+  nst_gradient_target target = {.seed = g->seed.style || general ? seed : NULL,
       .gate = g->f ? g->f + first : NULL,
       .bits = g->bits ? g->bits + first / 8 : NULL,
-      .target = g->content ? g->content + first : NULL,
-      .scale = g->content_scale,
+      .target = g->seed.content && !general ? g->seed.content + first : NULL,
+      .scale = g->seed.scale,
       .dx = g->dx + first};
   p->kernels->gradient(&r, &target);
 }

@@ -10,6 +10,7 @@
 
 #include "nst/engine.h"
 #include "nst/status.h"
+#include "seed.h"
 #include "team.h"
 
 #include <stddef.h>
@@ -66,10 +67,8 @@ typedef struct nst_conv_gradient {
   nst_pooling pooling;  /* with gates */
   const float *f;       /* x itself, or NULL: the gradient becomes 0 where f is not positive */
   const uint8_t *bits;  /* the same without f, as the forward pass left them; NULL for none */
-  const float *style;   /* adds f * style, for style[in / 64][in][64], panels of columns; needs f; or NULL */
-  const float *content; /* adds content_scale * (f - content), [h][w][in]; needs f; or NULL */
-  float content_scale;
-  float *dx; /* [h][w][in]; may be f when there are 64 channels, and must not overlap the rest */
+  nst_seed seed;        /* of x's loss; all but an empty one needs f */
+  float *dx;            /* [h][w][in]; may be f when there are 64 channels, and must not overlap the rest */
 } nst_conv_gradient;
 
 void nst_conv_backward(const nst_conv_filters *filters, nst_conv_method method, nst_team *team, int h, int w,

@@ -216,8 +216,8 @@ static void store_tile(const run *r, size_t tile, size_t panel, const float *pro
   at.rows = nst_at_most(c->m, p->h - at.row);
   at.columns = nst_at_most(c->m, p->w - at.column);
   if (p->gradient && p->gradient->f)
-    prefetch(p, p->gradient->f, p->out, p->gradient->style ? 0 : panel * NST_PANEL,
-        p->gradient->style ? p->out : NST_PANEL, at.row, c->m, at.column + c->m, c->m);
+    prefetch(p, p->gradient->f, p->out, p->gradient->seed.style ? 0 : panel * NST_PANEL,
+        p->gradient->seed.style ? p->out : NST_PANEL, at.row, c->m, at.column + c->m, c->m);
   r->winograd->output(products, c->m_stride, s->sums);
   nst_conv_finish(p, &at, s->sums, c->m, s->seed);
 }

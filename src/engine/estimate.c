@@ -31,23 +31,28 @@ static nst_status check(const nst_memory_request *r, nst_error *err) {
 
 static nst_status plan_network(
     const nst_memory_request *r, int width, int height, bool gradients, nst_plan *plan, nst_error *err) {
-  nst_plan_options options = {
-      .h = height, .w = width, .threads = r->threads, .gradients = gradients, .exact = r->exact};
+  const nst_layers layers = nst_layers_used(r->objective);
+  nst_plan_options options = {.h = height,
+      .w = width,
+      .threads = r->threads,
+      .gradients = gradients,
+      .exact = r->objective && r->objective->exact,
+      .layers = &layers};
   return nst_plan_make(&options, plan, err);
 }
 
 /* The Gram matrices: targets, and what the gradient is multiplied with. */
-static size_t style_targets(void) {
+static size_t style_targets(const nst_plan *plan) {
   size_t floats = 0;
   for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (nst_vgg19[i].style_n > 0) floats += 2 * (size_t)nst_vgg19[i].out * (size_t)nst_vgg19[i].out;
+    if (plan->used.style[i]) floats += 2 * (size_t)nst_vgg19[i].out * (size_t)nst_vgg19[i].out;
   return floats * sizeof(float);
 }
 
 static size_t content_target(const nst_plan *plan) {
   size_t floats = 0;
   for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (nst_vgg19[i].is_content) floats += plan->layers[i].pixels * (size_t)nst_vgg19[i].out;
+    if (plan->used.content[i]) floats += plan->layers[i].pixels * (size_t)nst_vgg19[i].out;
   return floats * sizeof(float);
 }
 
@@ -91,7 +96,7 @@ nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t 
   if (status == NST_OK) status = network_bytes(request, &plan, &network, err);
   if (status != NST_OK) return status;
   if (__builtin_mul_overflow(vector(&plan), vector_count(request), &vectors) ||
-      __builtin_add_overflow(network + style_targets() + content_target(&plan), vectors, bytes))
+      __builtin_add_overflow(network + style_targets(&plan) + content_target(&plan), vectors, bytes))
     return nst_fail(err, NST_NO_MEMORY, "a job of %dx%d pixels with a history of %d pairs is too large",
         request->width, request->height, request->history);
   return NST_OK;

@@ -4,6 +4,8 @@
 #include "memory.h"
 #include "team.h"
 
+#include <string.h>
+
 /* Every reduction is cut into slices that depend on the shape alone; the slices are added in order, in double
  * precision. */
 enum {
@@ -133,13 +135,26 @@ double nst_gram_loss(nst_team *team, const float *f, size_t pixels, int c, const
 
 typedef struct gradient_pass {
   const nst_kernels *kernels;
-  const float *f, *style;
-  size_t pixels, c;
+  const float *f;
+  const nst_seed *seed;
+  bool general;
+  size_t pixels, w, c;
   float *out, *sums; /* sums: [threads][GRADIENT_PIXELS][PANEL] */
 } gradient_pass;
 
-size_t nst_gram_gradient_workspace(int threads) {
+size_t nst_seed_gradient_workspace(int threads) {
   return (size_t)threads * GRADIENT_PIXELS * PANEL * sizeof(float);
+}
+
+/* Row by row of the picture, as far as the item lies in each. */
+static void complete_seed(const gradient_pass *p, size_t from, size_t count, size_t channel, float *sums) {
+  nst_seed_place at = {.f = p->f, .width = p->w, .channels = p->c, .channel = channel};
+  for (size_t i = 0; i < count; i += at.columns) {
+    at.row = (from + i) / p->w;
+    at.column = (from + i) % p->w;
+    at.columns = p->w - at.column < count - i ? p->w - at.column : count - i;
+    nst_seed_complete(p->seed, &at, sums + i * PANEL);
+  }
 }
 
 static void gradient_item(void *context, size_t item, int thread) {
@@ -161,24 +176,34 @@ static void gradient_item(void *context, size_t item, int thread) {
       .width = p->pixels,
       .channels = p->c};
   for (size_t panel = 0; panel < p->c / PANEL; panel++) {
-    product.b = p->style + panel * p->c * PANEL;
-    p->kernels->loose_product(&product);
+    if (p->seed->style) {
+      product.b = p->seed->style + panel * p->c * PANEL;
+      p->kernels->loose_product(&product);
+    } else {
+      memset(product.c, 0, product.rows * PANEL * sizeof(float));
+    }
+    if (p->general) complete_seed(p, from, product.rows, panel * PANEL, product.c);
     size_t first = from * p->c + panel * PANEL;
-    nst_gradient_target target = {.gate = p->f + first, .dx = p->out + first};
+    nst_gradient_target target = {.gate = p->f + first,
+        .target = p->seed->content && !p->general ? p->seed->content + first : NULL,
+        .scale = p->seed->scale,
+        .dx = p->out + first};
     p->kernels->gradient(&rectangle, &target);
   }
 }
 
-void nst_gram_gradient(
-    nst_team *team, const float *f, size_t pixels, int c, const float *style, float *out, void *workspace) {
+void nst_seed_gradient(nst_team *team, const float *f, size_t h, size_t w, int c, const nst_seed *seed,
+    float *out, void *workspace) {
   gradient_pass p = {.kernels = nst_team_kernels(team),
       .f = f,
-      .style = style,
-      .pixels = pixels,
+      .seed = seed,
+      .general = nst_seed_is_general(seed),
+      .pixels = h * w,
+      .w = w,
       .c = (size_t)c,
       .out = out,
       .sums = workspace};
-  nst_team_run(team, gradient_item, &p, divide_up(pixels, GRADIENT_PIXELS));
+  nst_team_run(team, gradient_item, &p, divide_up(p.pixels, GRADIENT_PIXELS));
 }
 
 /* ---- Content */

@@ -7,6 +7,7 @@
 #define NST_ENGINE_GRAM_H
 
 #include "nst/engine.h"
+#include "seed.h"
 
 #include <stddef.h>
 
@@ -22,13 +23,13 @@ void nst_gram(nst_team *team, const float *f, size_t pixels, int c, float *gram,
 double nst_gram_loss(nst_team *team, const float *f, size_t pixels, int c, const float *target, double scale,
     float *style, void *workspace);
 
-/* Bytes of workspace that nst_gram_gradient needs. */
-size_t nst_gram_gradient_workspace(int threads);
+/* Bytes of workspace that nst_seed_gradient needs. */
+size_t nst_seed_gradient_workspace(int threads);
 
-/* out[pixels][c] = f * style, and 0 where f is not positive: the gradient by the sums before the ReLU that
- * made f. out must not overlap f. */
-void nst_gram_gradient(
-    nst_team *team, const float *f, size_t pixels, int c, const float *style, float *out, void *workspace);
+/* out[h][w][c] = what the seed adds, and 0 where f is not positive: the gradient by the sums before the ReLU
+ * that made f. out must not overlap f. */
+void nst_seed_gradient(nst_team *team, const float *f, size_t h, size_t w, int c, const nst_seed *seed,
+    float *out, void *workspace);
 
 /* Bytes of workspace that nst_square_error needs. */
 size_t nst_square_error_workspace(size_t count);

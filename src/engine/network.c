@@ -4,10 +4,6 @@
 #include "profile.h"
 #include "weights_internal.h"
 
-#include <string.h>
-
-enum { LAST = NST_VGG19_CONVS - 1 };
-
 static float *at(const nst_network *network, size_t offset) {
   return network->memory + offset;
 }
@@ -16,8 +12,8 @@ static uint8_t *gates_of(const nst_network *network, const nst_plan_layer *layer
   return (uint8_t *)at(network, layer->gates);
 }
 
-static bool has_loss(int layer) {
-  return nst_vgg19[layer].style_n > 0 || nst_vgg19[layer].is_content;
+static bool has_loss(const nst_network *network, int layer) {
+  return nst_layers_have(&network->plan.used, layer);
 }
 
 void nst_network_forward(
@@ -33,13 +29,13 @@ void nst_network_forward(
       result.gates = gates;
     } else {
       result.y = output;
-      result.bits = has_loss(i) ? NULL : gates;
+      result.bits = has_loss(network, i) ? NULL : gates;
     }
     float *workspace = at(network, layer->forward_workspace);
     nst_conv_forward(
         network->weights->conv[i], layer->forward, network->team, x, layer->h, layer->w, &result, workspace);
     nst_stopwatch_forward(&watch, &network->plan, i);
-    if (has_loss(i)) {
+    if (has_loss(network, i)) {
       visit(context, i, output, workspace);
       nst_stopwatch_loss(&watch, &network->plan, i);
     }
@@ -48,28 +44,22 @@ void nst_network_forward(
 }
 
 /* The gradient by the sums of the last layer is that of its loss. */
-static void begin_backward(const nst_network *network, const nst_network_seed *seed) {
-  const nst_plan_layer *layer = &network->plan.layers[LAST];
-  int channels = nst_vgg19[LAST].out;
-  float *dy = at(network, layer->gradient);
-  if (seed->style)
-    nst_gram_gradient(network->team, at(network, layer->output), layer->pixels, channels, seed->style, dy,
-        at(network, layer->backward_workspace));
-  else
-    memset(dy, 0, layer->pixels * (size_t)channels * sizeof *dy);
+static void begin_backward(const nst_network *network, const nst_seed *seed) {
+  int last = network->plan.used.last;
+  const nst_plan_layer *layer = &network->plan.layers[last];
+  nst_seed_gradient(network->team, at(network, layer->output), (size_t)layer->h, (size_t)layer->w,
+      nst_vgg19[last].out, seed, at(network, layer->gradient), at(network, layer->backward_workspace));
 }
 
 /* From the gradient of layer i to that of layer i - 1. */
-static void step_back(const nst_network *network, int i, const nst_network_seed *seed) {
+static void step_back(const nst_network *network, int i, const nst_seed *seed) {
   const nst_plan_layer *layer = &network->plan.layers[i], *before = layer - 1;
   nst_conv_gradient gradient = {.dy = at(network, layer->gradient),
       .gates = layer->pooled ? gates_of(network, layer) : NULL,
       .pooling = network->pooling,
-      .style = seed->style,
-      .content = seed->content,
-      .content_scale = seed->scale,
+      .seed = *seed,
       .dx = at(network, before->gradient)};
-  if (has_loss(i - 1))
+  if (has_loss(network, i - 1))
     gradient.f = at(network, before->output);
   else if (!before->pooled)
     gradient.bits = gates_of(network, before);
@@ -80,11 +70,12 @@ static void step_back(const nst_network *network, int i, const nst_network_seed 
 void nst_network_backward(
     const nst_network *network, nst_network_seeder seed, void *context, float *gradient) {
   nst_stopwatch watch = nst_stopwatch_resume(network->profile);
-  nst_network_seed top = seed(context, LAST);
+  int last = network->plan.used.last;
+  nst_seed top = seed(context, last);
   begin_backward(network, &top);
-  nst_stopwatch_loss_gradient(&watch, &network->plan, LAST);
-  for (int i = LAST; i > 0; i--) {
-    nst_network_seed below = seed(context, i - 1);
+  nst_stopwatch_loss_gradient(&watch, &network->plan, last, top.style != NULL);
+  for (int i = last; i > 0; i--) {
+    nst_seed below = seed(context, i - 1);
     step_back(network, i, &below);
     nst_stopwatch_backward(&watch, &network->plan, i, below.style != NULL);
   }

@@ -24,20 +24,14 @@ typedef struct nst_network {
  * has room for what nst_gram_workspace and nst_square_error_workspace ask for. */
 typedef void (*nst_network_visitor)(void *context, int layer, const float *f, void *workspace);
 
-/* What a layer's loss adds to the gradient by its activation f: f * style (as in conv.h), and scale * (f -
- * content). NULL for nothing. */
-typedef struct nst_network_seed {
-  const float *style, *content;
-  float scale;
-} nst_network_seed;
+/* What a layer's loss adds to the gradient; all 0 for nothing. */
+typedef nst_seed (*nst_network_seeder)(void *context, int layer);
 
-typedef nst_network_seed (*nst_network_seeder)(void *context, int layer);
-
-/* Computes the layers 0 .. last for x[h][w][3]. Empties the profile. */
+/* Computes the layers 0 .. last for x[h][w][3]; last is at most the plan's. Empties the profile. */
 void nst_network_forward(
     const nst_network *network, const float *x, int last, nst_network_visitor visit, void *context);
 
-/* After a forward pass over all layers in a plan with gradients: gradient[h][w][3] by x. */
+/* After a forward pass over all layers of a plan with gradients: gradient[h][w][3] by x. */
 void nst_network_backward(
     const nst_network *network, nst_network_seeder seed, void *context, float *gradient);
 

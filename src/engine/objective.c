@@ -4,24 +4,24 @@
 #include "memory.h"
 #include "network.h"
 #include "nst/engine.h"
+#include "objective_options.h"
 #include "weights_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAST = NST_VGG19_CONVS - 1 };
-
 /* What one layer adds to the loss. */
 typedef struct term {
-  double weight; /* of its mean square; 0 and no target for layers that add nothing */
-  float *target; /* style: [c][c]; content: [h][w][c] */
-  float *style;  /* f * style is the gradient of the style's loss at the last evaluation, as in conv.h */
-  double loss;   /* at the last evaluation */
+  double style_weight, content_weight;  /* of the mean squares */
+  float *style_target, *content_target; /* [c][c] and [h][w][c]; NULL for layers without such a loss */
+  float *style; /* f * style is the gradient of the style's loss at the last evaluation, as in seed.h */
+  double style_loss, content_loss; /* at the last evaluation */
 } term;
 
 struct nst_objective {
-  nst_objective_options options;
+  nst_objective_options options; /* with the layers spelt out */
+  nst_layers layers;
   int width, height;
   nst_weights_info info;
   nst_network network; /* of the content's size; others share its memory while the targets are computed */
@@ -33,51 +33,21 @@ static size_t square(int n) {
   return (size_t)n * (size_t)n;
 }
 
-static nst_status check_options(const nst_objective_options *options, nst_error *err) {
-  if (!isfinite(options->content_weight) || options->content_weight < 0.0)
-    return nst_fail_field(err, NST_INVALID, "content_weight", "at least 0",
-        "content_weight must be a number of at least 0, not %g", options->content_weight);
-  if (!isfinite(options->style_weight) || options->style_weight < 0.0)
-    return nst_fail_field(err, NST_INVALID, "style_weight", "at least 0",
-        "style_weight must be a number of at least 0, not %g", options->style_weight);
-  if (options->pooling != NST_POOLING_MAX && options->pooling != NST_POOLING_AVG)
-    return nst_fail_field(err, NST_INVALID, "pooling", "max, avg", "pooling must be max or avg");
-  return NST_OK;
-}
-
-static nst_status check_picture(const nst_picture *picture, const char *what, nst_error *err) {
-  if (picture->rgb && picture->width >= NST_MIN_SIDE && picture->height >= NST_MIN_SIDE) return NST_OK;
-  return nst_fail_field(err, NST_INVALID, what, "at least 16x16 pixels",
-      "the %s picture must have at least %dx%d pixels, not %dx%d", what, NST_MIN_SIDE, NST_MIN_SIDE,
-      picture->width, picture->height);
-}
-
-static nst_status check_arguments(const nst_picture *content, const nst_picture *styles, size_t style_count,
-    const nst_objective_options *options, nst_error *err) {
-  nst_status status = check_options(options, err);
-  if (status == NST_OK) status = check_picture(content, "content", err);
-  if (status == NST_OK && (style_count < 1 || style_count > NST_MAX_STYLES))
-    status = nst_fail_field(
-        err, NST_INVALID, "style", "1..16", "there must be 1 to 16 style pictures, not %zu", style_count);
-  for (size_t i = 0; status == NST_OK && i < style_count; i++)
-    status = check_picture(&styles[i], "style", err);
-  return status;
-}
-
 static nst_status allocate_terms(nst_objective *o, nst_error *err) {
-  for (int i = 0; i < NST_VGG19_CONVS; i++) {
-    const nst_vgg19_layer *layer = &nst_vgg19[i];
+  for (int i = 0; i < NST_LAYER_COUNT; i++) {
+    size_t n = square(nst_vgg19[i].out);
     term *t = &o->terms[i];
     bool fits = true;
-    if (layer->style_n > 0) {
-      t->weight = o->options.style_weight * 1000.0 / (double)square(layer->style_n);
-      t->target = nst_floats_allocate(square(layer->out));
-      t->style = nst_floats_allocate(square(layer->out));
-      fits = t->target && t->style;
-    } else if (layer->is_content) {
-      t->weight = o->options.content_weight;
-      t->target = nst_floats_allocate(o->network.plan.layers[i].pixels * (size_t)layer->out);
-      fits = t->target != NULL;
+    if (o->layers.style[i]) {
+      t->style_weight = o->options.style_weight * o->options.style_layers[i] * 1000.0 / (double)n;
+      t->style_target = nst_floats_allocate(n);
+      t->style = nst_floats_allocate(n);
+      fits = t->style_target && t->style;
+    }
+    if (o->layers.content[i]) {
+      t->content_weight = o->options.content_weight * o->options.content_layers[i];
+      t->content_target = nst_floats_allocate(o->network.plan.layers[i].pixels * (size_t)nst_vgg19[i].out);
+      fits = fits && t->content_target;
     }
     if (!fits) return nst_fail_memory(err, "the targets of the losses");
   }
@@ -91,7 +61,8 @@ static nst_plan_options plan_options(const nst_objective *o, int h, int w, bool 
       .w = w,
       .threads = nst_team_threads(o->network.team),
       .gradients = gradients,
-      .exact = o->options.exact};
+      .exact = o->options.exact,
+      .layers = &o->layers};
 }
 
 /* Plans the content's network and allocates the memory that this and the styles' networks share. */
@@ -134,16 +105,19 @@ typedef struct style_visit {
   size_t index, count;            /* of this style */
 } style_visit;
 
+/* With equal shares in the reference's order of operations. */
 static void visit_style(void *context, int layer, const float *f, void *workspace) {
   style_visit *v = context;
-  term *t = &v->objective->terms[layer];
-  const nst_vgg19_layer *row = &nst_vgg19[layer];
-  if (row->style_n == 0) return;
+  const nst_objective *o = v->objective;
+  const term *t = &o->terms[layer];
+  int c = nst_vgg19[layer].out;
+  if (!o->layers.style[layer]) return;
   float *gram = t->style; /* not used before the first evaluation */
-  nst_gram(v->objective->network.team, f, v->pixels[layer], row->out, gram, workspace);
-  for (size_t i = 0; i < square(row->out); i++) {
-    float sum = v->index == 0 ? gram[i] : t->target[i] + gram[i];
-    t->target[i] = v->index + 1 == v->count ? sum / (float)v->count : sum;
+  nst_gram(o->network.team, f, v->pixels[layer], c, gram, workspace);
+  float share = (float)(nst_style_share(&o->options, v->count, v->index) * (double)v->count);
+  for (size_t i = 0; i < square(c); i++) {
+    float own = share * gram[i], sum = v->index == 0 ? own : t->style_target[i] + own;
+    t->style_target[i] = v->index + 1 == v->count ? sum / (float)v->count : sum;
   }
 }
 
@@ -151,49 +125,53 @@ static nst_status add_style(
     nst_objective *o, const nst_picture *style, size_t index, size_t count, nst_error *err) {
   style_visit visit = {.objective = o, .index = index, .count = count};
   size_t h = (size_t)style->height, w = (size_t)style->width;
+  int last = 0;
   for (int i = 0; i < NST_VGG19_CONVS; i++) {
     if (nst_vgg19[i].pool_before) {
       h /= 2;
       w /= 2;
     }
     visit.pixels[i] = h * w;
+    if (o->layers.style[i]) last = i;
   }
-  return pass_forward(o, style, LAST, visit_style, &visit, err);
+  return pass_forward(o, style, last, visit_style, &visit, err);
 }
 
 static void visit_content(void *context, int layer, const float *f, void *workspace) {
   nst_objective *o = context;
   (void)workspace;
-  if (!nst_vgg19[layer].is_content) return;
+  if (!o->layers.content[layer]) return;
   size_t count = o->network.plan.layers[layer].pixels * (size_t)nst_vgg19[layer].out;
-  memcpy(o->terms[layer].target, f, count * sizeof *f);
+  memcpy(o->terms[layer].content_target, f, count * sizeof *f);
 }
 
 static nst_status set_content(nst_objective *o, const nst_picture *content, nst_error *err) {
-  int last = 0;
+  int last = -1;
   for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (nst_vgg19[i].is_content) last = i;
-  return pass_forward(o, content, last, visit_content, o, err);
+    if (o->layers.content[i]) last = i;
+  return last < 0 ? NST_OK : pass_forward(o, content, last, visit_content, o, err);
 }
 
-nst_status nst_objective_create(const nst_weights *weights, nst_team *team, const nst_picture *content,
-    const nst_picture *styles, size_t style_count, const nst_objective_options *options, nst_objective **out,
+nst_status nst_objective_create(const nst_weights *weights, nst_team *team,
+    const nst_objective_pictures *pictures, const nst_objective_options *options, nst_objective **out,
     nst_error *err) {
-  nst_status status = check_arguments(content, styles, style_count, options, err);
+  nst_status status = nst_objective_check(pictures, options, err);
   if (status != NST_OK) return status;
   nst_objective *o = calloc(1, sizeof *o);
   if (!o) return nst_fail_memory(err, "the objective");
   o->options = *options;
-  o->width = content->width;
-  o->height = content->height;
+  nst_layers_resolve(&o->options);
+  o->layers = nst_layers_used(options);
+  o->width = pictures->content->width;
+  o->height = pictures->content->height;
   o->info = weights->info;
   o->network = (nst_network){.weights = weights, .team = team, .pooling = options->pooling};
   nst_gemm_prepare();
-  status = allocate_memory(o, styles, style_count, err);
+  status = allocate_memory(o, pictures->styles, pictures->style_count, err);
   if (status == NST_OK) status = allocate_terms(o, err);
-  for (size_t i = 0; status == NST_OK && i < style_count; i++)
-    status = add_style(o, &styles[i], i, style_count, err);
-  if (status == NST_OK) status = set_content(o, content, err);
+  for (size_t i = 0; status == NST_OK && i < pictures->style_count; i++)
+    status = add_style(o, &pictures->styles[i], i, pictures->style_count, err);
+  if (status == NST_OK) status = set_content(o, pictures->content, err);
   if (status != NST_OK) {
     nst_objective_destroy(o);
     return status;
@@ -205,8 +183,9 @@ nst_status nst_objective_create(const nst_weights *weights, nst_team *team, cons
 void nst_objective_destroy(nst_objective *objective) {
   if (!objective) return;
   for (int i = 0; i < NST_VGG19_CONVS; i++) {
-    free(objective->terms[i].target);
+    free(objective->terms[i].style_target);
     free(objective->terms[i].style);
+    free(objective->terms[i].content_target);
   }
   free(objective->memory);
   free(objective);
@@ -236,26 +215,31 @@ nst_status nst_objective_decode(
 
 static void visit_losses(void *context, int layer, const float *f, void *workspace) {
   nst_objective *o = context;
-  const nst_vgg19_layer *row = &nst_vgg19[layer];
-  size_t pixels = o->network.plan.layers[layer].pixels, count = pixels * (size_t)row->out;
+  size_t pixels = o->network.plan.layers[layer].pixels, count = pixels * (size_t)nst_vgg19[layer].out;
+  int c = nst_vgg19[layer].out;
   term *t = &o->terms[layer];
-  if (row->style_n > 0) {
-    double scale = 4.0 * t->weight / ((double)square(row->out) * (double)pixels);
-    t->loss = t->weight *
-              nst_gram_loss(o->network.team, f, pixels, row->out, t->target, scale, t->style, workspace);
-  } else {
-    t->loss = t->weight * (nst_square_error(o->network.team, f, t->target, count, workspace) / (double)count);
+  if (o->layers.style[layer]) {
+    double scale = 4.0 * t->style_weight / ((double)square(c) * (double)pixels);
+    t->style_loss = t->style_weight *
+                    nst_gram_loss(o->network.team, f, pixels, c, t->style_target, scale, t->style, workspace);
   }
+  if (o->layers.content[layer])
+    t->content_loss =
+        t->content_weight *
+        (nst_square_error(o->network.team, f, t->content_target, count, workspace) / (double)count);
 }
 
-static nst_network_seed seed_gradient(void *context, int layer) {
+static nst_seed seed_gradient(void *context, int layer) {
   const nst_objective *o = context;
-  const nst_vgg19_layer *row = &nst_vgg19[layer];
   const term *t = &o->terms[layer];
-  if (t->weight == 0.0) return (nst_network_seed){0};
-  if (row->style_n > 0) return (nst_network_seed){.style = t->style};
-  double count = (double)o->network.plan.layers[layer].pixels * (double)row->out;
-  return (nst_network_seed){.content = t->target, .scale = (float)(2.0 * t->weight / count)};
+  nst_seed seed = {0};
+  if (t->style_weight > 0.0) seed.style = t->style;
+  if (t->content_weight > 0.0) {
+    double count = (double)o->network.plan.layers[layer].pixels * (double)nst_vgg19[layer].out;
+    seed.content = t->content_target;
+    seed.scale = (float)(2.0 * t->content_weight / count);
+  }
+  return seed;
 }
 
 static void add_layer(nst_losses *losses, int layer, bool is_style, double loss) {
@@ -267,9 +251,9 @@ static void add_layer(nst_losses *losses, int layer, bool is_style, double loss)
 static void collect(const nst_objective *o, nst_losses *losses) {
   *losses = (nst_losses){0};
   for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (nst_vgg19[i].style_n > 0) add_layer(losses, i, true, o->terms[i].loss);
+    if (o->layers.style[i]) add_layer(losses, i, true, o->terms[i].style_loss);
   for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (nst_vgg19[i].is_content) add_layer(losses, i, false, o->terms[i].loss);
+    if (o->layers.content[i]) add_layer(losses, i, false, o->terms[i].content_loss);
   losses->total = losses->style + losses->content;
 }
 
@@ -284,7 +268,7 @@ nst_status nst_objective_profile(nst_objective *objective, const float *x, float
 nst_status nst_objective_evaluate(
     nst_objective *objective, const float *x, float *gradient, nst_losses *losses, nst_error *err) {
   (void)err;
-  nst_network_forward(&objective->network, x, LAST, visit_losses, objective);
+  nst_network_forward(&objective->network, x, objective->layers.last, visit_losses, objective);
   collect(objective, losses);
   if (gradient) nst_network_backward(&objective->network, seed_gradient, objective, gradient);
   return NST_OK;

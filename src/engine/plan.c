@@ -6,7 +6,6 @@
 
 enum {
   LAYERS = NST_VGG19_CONVS,
-  LAST = LAYERS - 1,
   ROUND = 16, /* floats: 64 bytes */
   MOST_PARTS = 5 * LAYERS + 1,
   SMALL_CHANGE = 5 /* what transforming the filters costs, in tiles */
@@ -110,14 +109,14 @@ static nst_conv_method forward_method(int layer, const nst_plan_layer *l, bool e
 
 static void set_layers(const nst_plan_options *o, nst_plan *plan) {
   int h = o->h, w = o->w;
-  for (int i = 0; i < LAYERS; i++) {
+  for (int i = 0; i <= plan->used.last; i++) {
     if (nst_vgg19[i].pool_before) {
       h /= 2;
       w /= 2;
     }
     nst_plan_layer *l = &plan->layers[i];
     *l = (nst_plan_layer){.h = h, .w = w, .pixels = (size_t)h * (size_t)w};
-    l->pooled = i < LAST && nst_vgg19[i + 1].pool_before;
+    l->pooled = nst_layers_pool_after(&plan->used, i);
     l->forward = forward_method(i, l, o->exact);
     l->backward = i == 0 ? NST_CONV_DIRECT : cheapest(h, w);
   }
@@ -134,44 +133,58 @@ static size_t output_floats(const nst_plan_layer *l, int layer) {
   return pixels * (size_t)nst_vgg19[layer].out;
 }
 
-static size_t forward_workspace(const nst_plan_options *o, const nst_plan_layer *l, int layer) {
+static size_t forward_workspace(const nst_plan_options *o, const nst_plan *plan, int layer) {
+  const nst_plan_layer *l = &plan->layers[layer];
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   size_t bytes = nst_conv_forward_workspace(row->in, row->out, l->forward, l->h, l->w, o->threads);
-  if (row->style_n > 0) bytes = larger(bytes, nst_gram_workspace(l->pixels, row->out));
-  if (row->is_content) bytes = larger(bytes, nst_square_error_workspace(l->pixels * (size_t)row->out));
+  if (plan->used.style[layer]) bytes = larger(bytes, nst_gram_workspace(l->pixels, row->out));
+  if (plan->used.content[layer])
+    bytes = larger(bytes, nst_square_error_workspace(l->pixels * (size_t)row->out));
   return bytes / sizeof(float);
 }
 
-static size_t backward_workspace(const nst_plan_options *o, const nst_plan_layer *l, int layer) {
+static size_t backward_workspace(const nst_plan_options *o, const nst_plan *plan, int layer) {
+  const nst_plan_layer *l = &plan->layers[layer];
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   size_t bytes = nst_conv_backward_workspace(row->in, row->out, l->backward, l->h, l->w, o->threads);
-  if (layer == LAST) bytes = larger(bytes, nst_gram_gradient_workspace(o->threads));
+  if (layer == plan->used.last) bytes = larger(bytes, nst_seed_gradient_workspace(o->threads));
   return bytes / sizeof(float);
+}
+
+/* The step that makes the gradient by a layer's output. */
+static int made_in(const nst_plan *plan, int layer) {
+  return layer == plan->used.last ? TOP_STEP : backward_step(layer + 1);
+}
+
+/* The first layer's gradient takes the place of its output, if that is kept until a convolution makes it. */
+static bool is_replaced(const nst_plan *plan, int layer) {
+  return layer == 0 && layer < plan->used.last && nst_layers_have(&plan->used, layer);
 }
 
 static void need_forward(parts *all, const nst_plan_options *o, nst_plan *plan) {
   if (!o->gradients) need(all, plan->layers[0].pixels * 3, 0, 0, &plan->input);
-  for (int i = 0; i < LAYERS; i++) {
+  for (int i = 0; i <= plan->used.last; i++) {
     nst_plan_layer *l = &plan->layers[i];
-    bool keeps = o->gradients && (nst_vgg19[i].style_n > 0 || nst_vgg19[i].is_content);
-    int end = keeps ? backward_step(i + 1) : forward_step(i + 1);
-    if (keeps && i == 0) end = backward_step(0); /* its gradient takes its place */
+    bool keeps = o->gradients && nst_layers_have(&plan->used, i);
+    int end = keeps ? made_in(plan, i) : forward_step(i + 1);
+    if (keeps && is_replaced(plan, i)) end = backward_step(0);
     need(all, output_floats(l, i), forward_step(i), end, &l->output);
-    need(all, forward_workspace(o, l, i), forward_step(i), forward_step(i), &l->forward_workspace);
+    need(all, forward_workspace(o, plan, i), forward_step(i), forward_step(i), &l->forward_workspace);
   }
 }
 
 static void need_backward(parts *all, const nst_plan_options *o, nst_plan *plan) {
-  for (int i = 0; i < LAYERS; i++) {
+  for (int i = 0; i <= plan->used.last; i++) {
     nst_plan_layer *l = &plan->layers[i];
-    bool keeps = nst_vgg19[i].style_n > 0 || nst_vgg19[i].is_content;
+    bool keeps = nst_layers_have(&plan->used, i);
     size_t bytes = l->pooled ? output_floats(l, i) : keeps ? 0 : output_floats(l, i) / 8;
     /* Gates are used where the gradient is spread, bits where it is made. */
-    int last = l->pooled ? backward_step(i) : backward_step(i + 1);
+    int last = l->pooled ? backward_step(i) : made_in(plan, i);
     if (bytes > 0) need(all, divide_up(bytes, sizeof(float)), forward_step(i), last, &l->gates);
-    if (i > 0) need(all, output_floats(l, i), backward_step(i + 1), backward_step(i), &l->gradient);
-    int first = i == LAST ? TOP_STEP : backward_step(i);
-    need(all, backward_workspace(o, l, i), first, backward_step(i), &l->backward_workspace);
+    if (!is_replaced(plan, i))
+      need(all, output_floats(l, i), made_in(plan, i), backward_step(i), &l->gradient);
+    int first = i == plan->used.last ? TOP_STEP : backward_step(i);
+    need(all, backward_workspace(o, plan, i), first, backward_step(i), &l->backward_workspace);
   }
 }
 
@@ -181,12 +194,12 @@ nst_status nst_plan_make(const nst_plan_options *o, nst_plan *plan, nst_error *e
         "a picture of %dx%d pixels is too small: each side must have at least %d", o->w, o->h, NST_MIN_SIDE);
   if ((size_t)o->h > MOST_PIXELS / (size_t)o->w)
     return nst_fail(err, NST_NO_MEMORY, "a picture of %dx%d pixels is too large", o->w, o->h);
-  *plan = (nst_plan){.gradients = o->gradients};
+  *plan = (nst_plan){.gradients = o->gradients, .used = o->layers ? *o->layers : nst_layers_used(NULL)};
   set_layers(o, plan);
   parts all = {.count = 0};
   need_forward(&all, o, plan);
   if (o->gradients) need_backward(&all, o, plan);
   plan->floats = place(&all);
-  if (o->gradients) plan->layers[0].gradient = plan->layers[0].output;
+  if (o->gradients && is_replaced(plan, 0)) plan->layers[0].gradient = plan->layers[0].output;
   return NST_OK;
 }

@@ -68,25 +68,32 @@ void nst_stopwatch_forward(nst_stopwatch *watch, const nst_plan *plan, int layer
   note(watch, &entry);
 }
 
+/* A style's loss is mostly its Gram matrix; a content's a difference, its square and a sum for each value. */
 void nst_stopwatch_loss(nst_stopwatch *watch, const nst_plan *plan, int layer) {
   if (!watch->profile) return;
-  nst_profile_entry entry = {.layer = nst_vgg19[layer].name, .pass = "loss", .method = "product"};
-  if (nst_vgg19[layer].style_n > 0) {
+  nst_profile_entry entry = {.layer = nst_vgg19[layer].name, .pass = "loss", .method = "elementwise"};
+  if (plan->used.style[layer]) {
     double panels = (double)nst_vgg19[layer].out / NST_PANEL, full = style_flops(&plan->layers[layer], layer);
+    entry.method = "product";
     entry.flops_direct = full / 2.0;
     entry.flops = full * (panels + 0.5) / (2.0 * panels); /* three quarters of blocks on the diagonal */
-  } else { /* a difference, its square and a sum for each value */
-    entry.method = "elementwise";
-    entry.flops_direct = entry.flops =
-        3.0 * (double)plan->layers[layer].pixels * (double)nst_vgg19[layer].out;
+  }
+  if (plan->used.content[layer]) {
+    double values = (double)plan->layers[layer].pixels * (double)nst_vgg19[layer].out;
+    entry.flops_direct += 3.0 * values;
+    entry.flops += 3.0 * values;
   }
   note(watch, &entry);
 }
 
-void nst_stopwatch_loss_gradient(nst_stopwatch *watch, const nst_plan *plan, int layer) {
+void nst_stopwatch_loss_gradient(nst_stopwatch *watch, const nst_plan *plan, int layer, bool style) {
   if (!watch->profile) return;
-  nst_profile_entry entry = {.layer = nst_vgg19[layer].name, .pass = "loss gradient", .method = "product"};
-  entry.flops_direct = entry.flops = style_flops(&plan->layers[layer], layer);
+  nst_profile_entry entry = {
+      .layer = nst_vgg19[layer].name, .pass = "loss gradient", .method = "elementwise"};
+  if (style) {
+    entry.method = "product";
+    entry.flops_direct = entry.flops = style_flops(&plan->layers[layer], layer);
+  }
   note(watch, &entry);
 }
 

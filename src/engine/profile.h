@@ -20,7 +20,7 @@ nst_stopwatch nst_stopwatch_resume(nst_profile *profile);
 /* Note what was done since the start, or since the last note. */
 void nst_stopwatch_forward(nst_stopwatch *watch, const nst_plan *plan, int layer);
 void nst_stopwatch_loss(nst_stopwatch *watch, const nst_plan *plan, int layer);
-void nst_stopwatch_loss_gradient(nst_stopwatch *watch, const nst_plan *plan, int layer);
+void nst_stopwatch_loss_gradient(nst_stopwatch *watch, const nst_plan *plan, int layer, bool style);
 /* `style`: a style's gradient was added. */
 void nst_stopwatch_backward(nst_stopwatch *watch, const nst_plan *plan, int layer, bool style);
 

@@ -320,8 +320,8 @@ static nst_status enter_stage(nst_stylize_state *s, int index, nst_error *err) {
   s->size = (nst_size){pictures->content->width, pictures->content->height};
   s->best_loss = s->stage_first = INFINITY;
   s->averaged = 0;
-  nst_status status = nst_objective_create(s->weights, s->team, pictures->content, pictures->styles,
-      pictures->style_count, &s->options->objective, &s->objective, err);
+  nst_status status =
+      nst_objective_create(s->weights, s->team, pictures, &s->options->objective, &s->objective, err);
   if (status == NST_OK) status = begin_image(s, before, err);
   s->lap = nst_clock_mono_ns();
   return status;

@@ -15,8 +15,8 @@ typedef struct nst_vgg19_layer {
   int index;        /* of the convolution in torchvision: its tensors are features.<index>.weight and .bias */
   int in, out;      /* channels */
   bool pool_before; /* a 2x2 pooling of stride 2 halves its input */
-  int style_n;      /* its Gram matrix enters the loss with weight 1000 / style_n^2; 0 for none */
-  bool is_content;  /* its activation enters the loss */
+  int style_n;      /* its Gram matrix enters the reference's loss by 1000 / style_n^2; 0: it does not */
+  bool is_content;  /* its activation enters the reference's loss */
 } nst_vgg19_layer;
 
 extern const nst_vgg19_layer nst_vgg19[NST_VGG19_CONVS];

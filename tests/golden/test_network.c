@@ -57,8 +57,10 @@ static void make_objective(fixture *f) {
       .style_weight = golden_number(f->golden, "style_weight"),
       .pooling = f->pooling,
       .exact = f->exact};
-  assert_int_equal(
-      nst_objective_create(f->weights, f->team, &content, &style, 1, &options, &f->objective, NULL), NST_OK);
+  assert_int_equal(nst_objective_create(f->weights, f->team,
+                       &(nst_objective_pictures){.content = &content, .styles = &style, .style_count = 1},
+                       &options, &f->objective, NULL),
+      NST_OK);
   f->x = nst_floats_allocate(nst_objective_size(f->objective));
   f->gradient = nst_floats_allocate(nst_objective_size(f->objective));
   assert_non_null(f->x);
@@ -154,8 +156,10 @@ static void fast_losses_and_gradient(void **state) {
 static float *encode(const fixture *f, const nst_picture *picture) {
   nst_objective_options options = {.content_weight = 1.0, .style_weight = 1.0, .pooling = f->pooling};
   nst_objective *encoder = NULL;
-  assert_int_equal(
-      nst_objective_create(f->weights, f->team, picture, picture, 1, &options, &encoder, NULL), NST_OK);
+  assert_int_equal(nst_objective_create(f->weights, f->team,
+                       &(nst_objective_pictures){.content = picture, .styles = picture, .style_count = 1},
+                       &options, &encoder, NULL),
+      NST_OK);
   float *x = nst_floats_allocate(nst_objective_size(encoder));
   assert_non_null(x);
   assert_int_equal(nst_objective_encode(encoder, picture, x, NULL), NST_OK);

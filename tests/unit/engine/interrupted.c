@@ -18,7 +18,8 @@ void test_inputs_release(test_inputs *in) {
 }
 
 nst_stylize_options test_options(nst_optimizer optimizer) {
-  return (nst_stylize_options){.objective = {1.0, 1.0, NST_POOLING_MAX, false},
+  return (nst_stylize_options){
+      .objective = {.content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false},
       .optimizer = optimizer,
       .iterations = TEST_EVALUATIONS,
       .learning_rate = optimizer == NST_OPTIMIZER_ADAM ? 10.0 : 1.0,

@@ -242,9 +242,9 @@ static nst_conv_gradient mix(const test_layer *l, const inputs *in, int what) {
       .gates = what & POOLED ? in->gates : NULL,
       .f = what & BY_F ? in->f : NULL,
       .bits = what & BY_BITS ? in->bits : NULL,
-      .style = what & STYLE ? in->style : NULL,
-      .content = what & CONTENT ? in->content : NULL,
-      .content_scale = 0.7F,
+      .seed.style = what & STYLE ? in->style : NULL,
+      .seed.content = what & CONTENT ? in->content : NULL,
+      .seed.scale = 0.7F,
       .dx = test_guarded_floats(l->x_count)};
 }
 
@@ -258,9 +258,9 @@ static double expected_value(const test_layer *l, const nst_conv_gradient *g, fl
   size_t c = (size_t)l->in, pixel = i / c, channel = i % c;
   double sum = (double)alone;
   if (!is_open(g, i)) return 0.0;
-  for (size_t k = 0; g->style && k < c; k++)
-    sum += (double)g->f[pixel * c + k] * (double)g->style[(channel / 64 * c + k) * 64 + channel % 64];
-  if (g->content) sum += (double)g->content_scale * ((double)g->f[i] - (double)g->content[i]);
+  for (size_t k = 0; g->seed.style && k < c; k++)
+    sum += (double)g->f[pixel * c + k] * (double)g->seed.style[(channel / 64 * c + k) * 64 + channel % 64];
+  if (g->seed.content) sum += (double)g->seed.scale * ((double)g->f[i] - (double)g->seed.content[i]);
   return sum;
 }
 

@@ -27,6 +27,7 @@ typedef struct job {
 } job;
 
 static nst_memory_request request_of(const job *j) {
+  static const nst_objective_options exactly = {.exact = true};
   return (nst_memory_request){.width = j->content.width,
       .height = j->content.height,
       .styles = j->styles,
@@ -35,7 +36,7 @@ static nst_memory_request request_of(const job *j) {
       .history = j->history,
       .iterations = j->iterations,
       .threads = THREADS,
-      .exact = j->exact};
+      .objective = j->exact ? &exactly : NULL};
 }
 
 static size_t estimate(const nst_memory_request *request) {
@@ -62,7 +63,10 @@ static nst_status run(const job *j, interruption *make) {
   nst_picture styles[MOST_STYLES];
   for (size_t i = 0; i < j->style_count; i++)
     styles[i] = test_picture(j->styles[i].width, j->styles[i].height, 2 + i);
-  const nst_stylize_options options = {.objective = {1.0, 1.0, NST_POOLING_MAX, j->exact},
+  const nst_stylize_options options = {.objective = {.content_weight = 1.0,
+                                           .style_weight = 1.0,
+                                           .pooling = NST_POOLING_MAX,
+                                           .exact = j->exact},
       .optimizer = j->optimizer,
       .iterations = j->iterations,
       .learning_rate = 1.0,

@@ -78,8 +78,8 @@ static results compute(const fixture *t, nst_team *team) {
   assert_true(
       nst_gram_loss(team, t->f, t->pixels, t->c, t->target, 0.0, NULL, workspace) == r.loss); /* loss alone */
   test_guarded_release(workspace);
-  workspace = test_guarded(nst_gram_gradient_workspace(nst_team_threads(team)));
-  nst_gram_gradient(team, t->f, t->pixels, t->c, r.style, r.gradient, workspace);
+  workspace = test_guarded(nst_seed_gradient_workspace(nst_team_threads(team)));
+  nst_seed_gradient(team, t->f, t->pixels, 1, t->c, &(nst_seed){.style = r.style}, r.gradient, workspace);
   test_guarded_release(workspace);
   return r;
 }

@@ -47,7 +47,8 @@ static void a_run_without_memory_says_so(void **state) {
   test_model model = test_model_random(1);
   nst_picture content = test_picture(16, 16, 1),
               styles[2] = {test_picture(17, 16, 2), test_picture(16, 18, 3)};
-  const nst_stylize_options options = {.objective = {1.0, 1.0, NST_POOLING_MAX, false},
+  const nst_stylize_options options = {
+      .objective = {.content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false},
       .optimizer = NST_OPTIMIZER_LBFGS,
       .iterations = 3,
       .learning_rate = 1.0,

@@ -21,7 +21,10 @@ typedef struct setup {
 } setup;
 
 static nst_objective_options options_of(const setup *s, bool exact) {
-  return (nst_objective_options){s->content_weight, s->style_weight, s->pooling, exact};
+  return (nst_objective_options){.content_weight = s->content_weight,
+      .style_weight = s->style_weight,
+      .pooling = s->pooling,
+      .exact = exact};
 }
 
 /* One setup and what the reference says of it, at a picture other than the content. */
@@ -86,8 +89,10 @@ static result evaluate(const fixture *t, nst_team *team, bool exact) {
   result r = {.objective = NULL};
   nst_error err = NST_ERROR_INIT;
   nst_objective_options options = options_of(&t->setup, exact);
-  if (nst_objective_create(t->model->weights, team, &t->content, t->styles, (size_t)t->setup.styles, &options,
-          &r.objective, &err) != NST_OK)
+  if (nst_objective_create(t->model->weights, team,
+          &(nst_objective_pictures){
+              .content = &t->content, .styles = t->styles, .style_count = (size_t)t->setup.styles},
+          &options, &r.objective, &err) != NST_OK)
     fail_msg("%s", err.detail);
   assert_int_equal(nst_objective_size(r.objective), t->n);
   r.x = (float *)calloc(t->n, sizeof(float));
@@ -312,10 +317,12 @@ static void does_not_depend_on_the_team_or_on_what_was_before(void **state) {
 static void the_content_itself_has_no_content_loss(void **state) {
   (void)state;
   nst_picture content = test_picture(32, 16, 1);
-  const nst_objective_options options = {1.0, 1.0, NST_POOLING_MAX, false};
+  const nst_objective_options options = {
+      .content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false};
   nst_objective *objective = NULL;
-  assert_int_equal(
-      nst_objective_create(random_model.weights, NULL, &content, &content, 1, &options, &objective, NULL),
+  assert_int_equal(nst_objective_create(random_model.weights, NULL,
+                       &(nst_objective_pictures){.content = &content, .styles = &content, .style_count = 1},
+                       &options, &objective, NULL),
       NST_OK);
   float *x = calloc(nst_objective_size(objective), sizeof *x);
   assert_int_equal(nst_objective_encode(objective, &content, x, NULL), NST_OK);
@@ -332,10 +339,12 @@ static void pictures_survive_encoding(void **state) {
   (void)state;
   nst_picture content = test_picture(256, 16, 1), back = NST_PICTURE_INIT, other = test_picture(16, 256, 1);
   for (size_t i = 0; i < nst_picture_bytes(&content); i++) content.rgb[i] = (uint8_t)(i / 3);
-  const nst_objective_options options = {1.0, 1.0, NST_POOLING_MAX, false};
+  const nst_objective_options options = {
+      .content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false};
   nst_objective *objective = NULL;
-  assert_int_equal(
-      nst_objective_create(real_model.weights, NULL, &content, &other, 1, &options, &objective, NULL),
+  assert_int_equal(nst_objective_create(real_model.weights, NULL,
+                       &(nst_objective_pictures){.content = &content, .styles = &other, .style_count = 1},
+                       &options, &objective, NULL),
       NST_OK);
   float *x = calloc(nst_objective_size(objective), sizeof *x);
   assert_int_equal(nst_objective_encode(objective, &content, x, NULL), NST_OK);
@@ -367,8 +376,9 @@ static void assert_refused(const nst_picture *content, const nst_picture *style,
     const nst_objective_options *options, const char *field) {
   nst_objective *objective = NULL;
   nst_error err = NST_ERROR_INIT;
-  assert_int_equal(
-      nst_objective_create(random_model.weights, NULL, content, style, styles, options, &objective, &err),
+  assert_int_equal(nst_objective_create(random_model.weights, NULL,
+                       &(nst_objective_pictures){.content = content, .styles = style, .style_count = styles},
+                       options, &objective, &err),
       NST_INVALID);
   assert_null(objective);
   assert_string_equal(err.field, field);
@@ -377,7 +387,8 @@ static void assert_refused(const nst_picture *content, const nst_picture *style,
 static void wrong_arguments_are_refused(void **state) {
   (void)state;
   nst_picture good = test_picture(16, 16, 1), narrow = test_picture(15, 40, 1), none = NST_PICTURE_INIT;
-  const nst_objective_options options = {1.0, 1.0, NST_POOLING_MAX, false};
+  const nst_objective_options options = {
+      .content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false};
   assert_refused(&narrow, &good, 1, &options, "content");
   assert_refused(&none, &good, 1, &options, "content");
   assert_refused(&good, &narrow, 1, &options, "style");
@@ -385,12 +396,19 @@ static void wrong_arguments_are_refused(void **state) {
   assert_refused(&good, &good, NST_MAX_STYLES + 1, &options, "style");
   const double wrong[] = {-1.0, NAN, INFINITY};
   for (size_t i = 0; i < 3; i++) {
-    assert_refused(
-        &good, &good, 1, &(nst_objective_options){wrong[i], 1, NST_POOLING_MAX, i % 2}, "content_weight");
-    assert_refused(
-        &good, &good, 1, &(nst_objective_options){1, wrong[i], NST_POOLING_MAX, i % 2}, "style_weight");
+    assert_refused(&good, &good, 1,
+        &(nst_objective_options){
+            .content_weight = wrong[i], .style_weight = 1, .pooling = NST_POOLING_MAX, .exact = i % 2},
+        "content_weight");
+    assert_refused(&good, &good, 1,
+        &(nst_objective_options){
+            .content_weight = 1, .style_weight = wrong[i], .pooling = NST_POOLING_MAX, .exact = i % 2},
+        "style_weight");
   }
-  assert_refused(&good, &good, 1, &(nst_objective_options){1, 1, (nst_pooling)7, false}, "pooling");
+  assert_refused(&good, &good, 1,
+      &(nst_objective_options){
+          .content_weight = 1, .style_weight = 1, .pooling = (nst_pooling)7, .exact = false},
+      "pooling");
   nst_objective_destroy(NULL);
   nst_picture_release(&good);
   nst_picture_release(&narrow);

@@ -70,7 +70,7 @@ static size_t forward_workspace(const nst_plan_layer *l, int layer, int threads)
 static size_t backward_workspace(const nst_plan_layer *l, int layer, int threads) {
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   size_t bytes = nst_conv_backward_workspace(row->in, row->out, l->backward, l->h, l->w, threads);
-  if (layer == LAST) bytes = more(bytes, nst_gram_gradient_workspace(threads));
+  if (layer == LAST) bytes = more(bytes, nst_seed_gradient_workspace(threads));
   return (bytes + 3) / 4;
 }
 
@@ -211,7 +211,7 @@ static void visit(void *context, int layer, const float *f, void *workspace) {
   poison(e, &a);
 }
 
-static nst_network_seed seed(void *context, int layer) {
+static nst_seed seed(void *context, int layer) {
   evaluation *e = context;
   const nst_plan *plan = &e->network->plan;
   assert_int_equal(layer, e->top);
@@ -221,8 +221,8 @@ static nst_network_seed seed(void *context, int layer) {
     account a = layer == LAST ? top_step(plan, e->threads) : backward_step(plan, layer + 1, e->threads);
     poison(e, &a);
   }
-  if (nst_vgg19[layer].is_content) return (nst_network_seed){.content = e->content, .scale = 0.01F};
-  return (nst_network_seed){.style = e->style[layer]};
+  if (nst_vgg19[layer].is_content) return (nst_seed){.content = e->content, .scale = 0.01F};
+  return (nst_seed){.style = e->style[layer]};
 }
 
 static float *random_floats(size_t count, double bound) {

@@ -25,8 +25,10 @@ typedef struct run {
 static run make(nst_team *team, nst_objective_options options, bool gradient) {
   nst_picture content = test_picture(WIDTH, HEIGHT, 1), style = test_picture(30, 40, 2);
   run r = {.objective = NULL};
-  assert_int_equal(
-      nst_objective_create(model.weights, team, &content, &style, 1, &options, &r.objective, NULL), NST_OK);
+  assert_int_equal(nst_objective_create(model.weights, team,
+                       &(nst_objective_pictures){.content = &content, .styles = &style, .style_count = 1},
+                       &options, &r.objective, NULL),
+      NST_OK);
   r.x = calloc(nst_objective_size(r.objective), sizeof *r.x);
   r.gradient = calloc(nst_objective_size(r.objective), sizeof *r.gradient);
   assert_int_equal(nst_objective_encode(r.objective, &content, r.x, NULL), NST_OK);
@@ -44,8 +46,10 @@ static void release(run *r) {
   free(r->gradient);
 }
 
-static const nst_objective_options usual = {1.0, 1.0, NST_POOLING_MAX, false};
-static const nst_objective_options exact = {1.0, 1.0, NST_POOLING_MAX, true};
+static const nst_objective_options usual = {
+    .content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false};
+static const nst_objective_options exact = {
+    .content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = true};
 
 static double pixels_of(int layer) {
   int h = HEIGHT, w = WIDTH;
@@ -181,7 +185,10 @@ static void operations_add_up(void **state) {
 /* Without weight a style's gradient is not computed. */
 static void what_is_not_computed_is_not_counted(void **state) {
   (void)state;
-  run r = make(NULL, (nst_objective_options){1.0, 0.0, NST_POOLING_MAX, true}, true);
+  run r = make(NULL,
+      (nst_objective_options){
+          .content_weight = 1.0, .style_weight = 0.0, .pooling = NST_POOLING_MAX, .exact = true},
+      true);
   for (int i = 0; i < r.profile.count; i++) {
     const nst_profile_entry *e = &r.profile.entries[i];
     int layer = 0;

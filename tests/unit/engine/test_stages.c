@@ -53,7 +53,8 @@ static void release_ladder(ladder *l) {
 }
 
 static nst_stylize_options robust(void) {
-  return (nst_stylize_options){.objective = {1.0, 1.0, NST_POOLING_MAX, false},
+  return (nst_stylize_options){
+      .objective = {.content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false},
       .optimizer = NST_OPTIMIZER_LBFGS,
       .iterations = 10,
       .line_search = NST_LINE_SEARCH_BACKTRACKING,

@@ -33,7 +33,8 @@ static bool note(void *context, const nst_progress *progress) {
 }
 
 static nst_stylize_options defaults(int iterations) {
-  return (nst_stylize_options){.objective = {1.0, 1.0, NST_POOLING_MAX, false},
+  return (nst_stylize_options){
+      .objective = {.content_weight = 1.0, .style_weight = 1.0, .pooling = NST_POOLING_MAX, .exact = false},
       .optimizer = NST_OPTIMIZER_LBFGS,
       .iterations = iterations,
       .learning_rate = 1.0,
@@ -152,8 +153,9 @@ static void the_picture_has_the_reported_loss(void **state) {
   assert_int_equal(out.status, NST_OK);
   nst_picture content = test_picture(28, 20, 1), style = test_picture(24, 30, 2);
   nst_objective *objective = NULL;
-  assert_int_equal(
-      nst_objective_create(model.weights, NULL, &content, &style, 1, &options.objective, &objective, NULL),
+  assert_int_equal(nst_objective_create(model.weights, NULL,
+                       &(nst_objective_pictures){.content = &content, .styles = &style, .style_count = 1},
+                       &options.objective, &objective, NULL),
       NST_OK);
   float *x = calloc(nst_objective_size(objective), sizeof *x);
   nst_losses losses;
