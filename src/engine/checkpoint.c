@@ -3,6 +3,8 @@
  * checkpoint of another kind of machine has another magic number, and is not gone on with. */
 #include "checkpoint.h"
 
+#include "layers.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +34,7 @@ _Static_assert(sizeof(header) % 8 == 0, "what follows is aligned");
 typedef struct job_parts {
   char weights[64];
   double content_weight, style_weight, learning_rate, average;
+  double style_layers[NST_LAYER_COUNT], content_layers[NST_LAYER_COUNT], style_weights[NST_MAX_STYLES];
   int64_t pooling, exact, optimizer, line_search, history, clamp, precondition, stages;
 } job_parts;
 
@@ -68,6 +71,11 @@ void nst_job_identity(const nst_weights *weights, const nst_stage *stages, int s
       .precondition = options->precondition,
       .stages = stage_count};
   memcpy(id.weights, nst_weights_get_info(weights)->sha256, sizeof id.weights);
+  nst_objective_options resolved = *o;
+  nst_layers_resolve(&resolved);
+  memcpy(id.style_layers, resolved.style_layers, sizeof id.style_layers);
+  memcpy(id.content_layers, resolved.content_layers, sizeof id.content_layers);
+  memcpy(id.style_weights, resolved.style_weights, sizeof id.style_weights);
   nst_sha256_hex(&id, sizeof id, out);
   chain_picture(out, options->start, 0);
   for (int i = 0; i < stage_count; i++) {
