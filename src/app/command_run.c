@@ -1,3 +1,4 @@
+#include "colours.h"
 #include "commands.h"
 #include "config.h"
 #include "inputs.h"
@@ -58,13 +59,15 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
   nst_stylize_options options = nst_options_for_engine(&request->options);
   nst_ladder ladder;
   nst_status status = nst_ladder_make(&ladder, &request->options, inputs, err);
+  options.start = nst_ladder_start(&ladder);
   if (status == NST_OK)
     status = nst_stylize(
         weights, team, ladder.stages, ladder.count, &options, on_progress, state, &picture, &report, err);
   nst_ladder_release(&ladder);
   nst_progress_bar_end(&state->bar);
   if (picture.rgb && (status == NST_OK || status == NST_CANCELED)) {
-    nst_status saved = save_picture(request, &picture, err);
+    nst_status saved = nst_colours_restore(&request->options, inputs, &picture, err);
+    if (saved == NST_OK) saved = save_picture(request, &picture, err);
     nst_report_facts facts = {.run = &report,
         .weights = nst_weights_get_info(weights),
         .threads = request->threads,
@@ -100,6 +103,7 @@ static nst_status run(const run_request *request, const nst_option_table *table,
   if (status == NST_OK)
     status = nst_load_inputs(
         decoder, &request->options, request->content, request->styles, request->style_count, &inputs, err);
+  if (status == NST_OK) nst_colours_prepare(&request->options, &inputs);
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
   if (status == NST_OK) status = nst_make_team(request->threads, request->kernel, &team, err);

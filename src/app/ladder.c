@@ -1,5 +1,7 @@
 #include "ladder.h"
 
+#include "colours.h"
+
 enum { LEAST_SIDE = 64 /* pixels, of the longer side */ };
 
 /* `side` halved `times` times, rounded. */
@@ -41,10 +43,17 @@ nst_status nst_ladder_make(
     status = fill(ladder, i, options, inputs, err);
   ladder->stages[ladder->count - 1] =
       (nst_stage){.pictures = nst_inputs_pictures(inputs), .iterations = (int)options->iterations};
-  return status;
+  if (status != NST_OK) return status;
+  const nst_picture *first = ladder->stages[0].pictures.content;
+  return nst_colours_start(options, inputs, (nst_size){first->width, first->height}, &ladder->start, err);
+}
+
+const nst_picture *nst_ladder_start(const nst_ladder *ladder) {
+  return ladder->start.rgb ? &ladder->start : NULL;
 }
 
 void nst_ladder_release(nst_ladder *ladder) {
+  nst_picture_release(&ladder->start);
   for (int i = 0; i < NST_MAX_STAGES - 1; i++) {
     nst_picture_release(&ladder->contents[i]);
     for (int k = 0; k < NST_MAX_STYLES; k++) nst_picture_release(&ladder->styles[i][k]);

@@ -8,6 +8,7 @@
 typedef struct nst_ladder {
   nst_stage stages[NST_MAX_STAGES];
   int count;
+  nst_picture start;                        /* what the image begins as; empty: the content */
   nst_picture contents[NST_MAX_STAGES - 1]; /* the last scale's pictures are the inputs */
   nst_picture styles[NST_MAX_STAGES - 1][NST_MAX_STYLES];
 } nst_ladder;
@@ -20,6 +21,9 @@ typedef struct nst_ladder {
 nst_status nst_ladder_make(
     nst_ladder *ladder, const nst_options *options, const nst_inputs *inputs, nst_error *err);
 void nst_ladder_release(nst_ladder *ladder);
+
+/* For the options of the engine: NULL for the content. */
+const nst_picture *nst_ladder_start(const nst_ladder *ladder);
 
 /* How many scales that makes for an image of this size. */
 int nst_ladder_scales(const nst_options *options, int width, int height);

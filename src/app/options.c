@@ -11,6 +11,8 @@
 static const char *const resize_names[] = {"fit", "stretch", NULL};
 static const char *const optimizer_names[] = {"lbfgs", "adam", NULL};
 static const char *const line_search_names[] = {"none", "backtracking", "strong_wolfe", NULL};
+static const char *const init_names[] = {"content", "noise", "style", NULL};
+static const char *const preserve_names[] = {"none", "luminance", "histogram", NULL};
 static const char *const pooling_names[] = {"max", "avg", NULL};
 static const char *const format_names[] = {"png", "jpeg", "webp", NULL};
 static const char *const preset_names[] = {"gatys", "fast", "balanced", "quality", NULL};
@@ -54,6 +56,12 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
         "from photo to painting: multiplies style_weight by 0.01 at 0, by 1 at 0.5 and by 100 at 1"},
     {"style_scale", NST_FIELD_NUMBER, AT(style_scale), 0.25, 4, 0, NULL, "1", "",
         "longest side of the painting as a multiple of size: larger makes larger brush strokes"},
+    {"init", NST_FIELD_ENUM, AT(init), 0, 0, 0, init_names, "content", "",
+        "what the image begins as: the photo, noise, or the first painting"},
+    {"seed", NST_FIELD_INT, AT(seed), 0, 4294967295, 0, NULL, "0", "",
+        "of the noise that init=noise begins with"},
+    {"preserve_colors", NST_FIELD_ENUM, AT(preserve_colors), 0, 0, 0, preserve_names, "none", "",
+        "keep the photo's colours: luminance paints its brightness alone, histogram recolours the painting"},
     {"format", NST_FIELD_ENUM, AT(format), 0, 0, 0, format_names, "png", "", "file format of the result"},
     {"quality", NST_FIELD_INT, AT(quality), 1, 100, 0, NULL, "92", "", "of a JPEG or WebP result"},
     {"deadline_seconds", NST_FIELD_NUMBER, AT(deadline_seconds), 0, 86400, 0, NULL, "0", "seconds",

@@ -13,9 +13,18 @@
 struct cJSON;
 
 enum {
-  NST_OPTION_COUNT = 21,
+  NST_OPTION_COUNT = 24,
   NST_LARGEST_SIZE = 8192 /* pixels: the bound of `size` where no server lowers it */
 };
+
+/* What the optimised image begins as. */
+typedef enum nst_init { NST_INIT_CONTENT, NST_INIT_NOISE, NST_INIT_STYLE } nst_init;
+
+typedef enum nst_preserve_colors {
+  NST_PRESERVE_NONE,
+  NST_PRESERVE_LUMINANCE, /* the photo's colours, the painted brightness */
+  NST_PRESERVE_HISTOGRAM  /* the paintings get the photo's colours before they are followed */
+} nst_preserve_colors;
 
 typedef struct nst_options {
   int preset;               /* index of a preset */
@@ -34,8 +43,11 @@ typedef struct nst_options {
   double content_weight, style_weight;
   double strength;    /* 0..1 */
   double style_scale; /* of the styles' size */
-  int format;         /* nst_image_format */
-  int64_t quality;    /* of JPEG and WebP */
+  int init;           /* nst_init */
+  int64_t seed;
+  int preserve_colors; /* nst_preserve_colors */
+  int format;          /* nst_image_format */
+  int64_t quality;     /* of JPEG and WebP */
   double deadline_seconds;
 } nst_options;
 

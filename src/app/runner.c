@@ -1,5 +1,6 @@
 #include "runner.h"
 
+#include "colours.h"
 #include "inputs.h"
 #include "ladder.h"
 
@@ -18,6 +19,7 @@ static const double longest_without_checkpoint = 4.0; /* seconds, where the sett
 typedef struct running_job {
   nst_run *run;
   nst_options options;
+  const nst_inputs *inputs;
   nst_buf checkpoint;          /* where it began; empty after the first evaluation */
   double next_save;            /* seconds since the start of the run */
   int evaluation, evaluations; /* made so far, and planned */
@@ -42,10 +44,12 @@ static nst_status load_pictures(nst_decoder *decoder, running_job *job, nst_inpu
 }
 
 /* A preview that cannot be made is no reason to stop a job. */
-static void publish_preview(nst_run *run, const nst_progress *progress) {
+static void publish_preview(const running_job *job, const nst_progress *progress) {
+  nst_run *run = job->run;
   nst_picture picture = NST_PICTURE_INIT;
   nst_buf jpeg = NST_BUF_INIT;
   if (nst_stylize_snapshot(progress->state, &picture, NULL) == NST_OK &&
+      nst_colours_restore(&job->options, job->inputs, &picture, NULL) == NST_OK &&
       nst_image_encode(&picture, NST_IMAGE_JPEG, PREVIEW_QUALITY, &jpeg, NULL) == NST_OK)
     (void)nst_run_set_preview(run, jpeg.data, jpeg.size, NULL);
   nst_buf_release(&jpeg);
@@ -82,7 +86,7 @@ static bool on_progress(void *context, const nst_progress *p) {
       .eta_seconds = p->eta_seconds,
   };
   bool go_on = nst_run_progress(job->run, &progress);
-  if (go_on && nst_run_preview_due(job->run)) publish_preview(job->run, p);
+  if (go_on && nst_run_preview_due(job->run)) publish_preview(job, p);
   /* At a stop there is one more, so that nothing is lost. */
   if (nst_run_checkpoint_due(job->run) && (!go_on || p->seconds >= job->next_save)) save_checkpoint(job, p);
   return go_on;
@@ -127,8 +131,8 @@ static void note_report(running_job *job, const nst_stylize_report *report) {
   char sentence[200];
   if (report->recoveries > 0) {
     (void)snprintf(sentence, sizeof sentence,
-        "The loss could not be lowered any more or had exploded %d times: each time the run went on from its "
-        "best image with a fresh optimiser.",
+        "The loss could not be lowered any more or had exploded; the run went on from its best image with a "
+        "fresh optimiser (%d in all).",
         report->recoveries);
     (void)nst_run_note(job->run, sentence, NULL);
   }
@@ -158,6 +162,7 @@ static nst_status repaint(
   nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
   nst_ladder ladder;
   nst_status status = nst_ladder_make(&ladder, &job->options, inputs, err);
+  options.start = nst_ladder_start(&ladder);
   if (status == NST_OK)
     status = nst_stylize(context->weights, team, ladder.stages, ladder.count, &options, on_progress, job,
         &picture, &report, err);
@@ -173,7 +178,8 @@ static nst_status repaint(
   nst_buf_release(&job->checkpoint);
   if (status == NST_CANCELED && picture.rgb) note_early_end(job);
   if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {
-    nst_status kept = hand_over(job, &picture, err);
+    nst_status kept = nst_colours_restore(&job->options, inputs, &picture, err);
+    if (kept == NST_OK) kept = hand_over(job, &picture, err);
     if (status == NST_OK) status = kept;
   }
   nst_picture_release(&picture);
@@ -182,10 +188,11 @@ static nst_status repaint(
 
 nst_status nst_run_job(void *context, nst_run *run, nst_error *err) {
   const nst_runner_context *shared = context;
-  running_job job = {.run = run};
   nst_inputs inputs = NST_INPUTS_INIT;
+  running_job job = {.run = run, .inputs = &inputs};
   nst_status status = nst_options_parse(shared->options, nst_run_options(run), &job.options, err);
   if (status == NST_OK) status = load_pictures(shared->decoder, &job, &inputs, err);
+  if (status == NST_OK) nst_colours_prepare(&job.options, &inputs);
   if (status == NST_OK) status = repaint(shared, &job, &inputs, err);
   nst_inputs_release(&inputs);
   return status;

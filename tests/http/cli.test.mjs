@@ -48,6 +48,44 @@ test('run writes a picture and a report', async () => {
   assert.equal(report.best_loss, Math.min(...report.losses));
 });
 
+// The picture and the report of a small run with these options.
+async function painted(...options) {
+  const { code, error } = await stylized(['run', photo, painting, '-q', '-o', at('painted.png'), '--report', at('painted.json'),
+    '--size=128', '--threads=1', ...['iterations', 'scale-iterations'].filter((name) => !options.some((option) => option.startsWith(`--${name}=`)))
+      .map((name) => `--${name}=3`), ...options]);
+  assert.equal(code, 0, error);
+  return { picture: readFileSync(at('painted.png')), report: JSON.parse(readFileSync(at('painted.json'))) };
+}
+
+test('each option of the optimisation changes what it says', async () => {
+  const plain = await painted();
+  assert.deepEqual((await painted()).picture, plain.picture, 'the same twice');
+  assert.equal(plain.report.evaluations, 6, 'two scales: none below 64 pixels');
+  assert.equal((await painted('--scales=1')).report.evaluations, 3);
+  assert.equal((await painted('--scale-iterations=5')).report.evaluations, 8);
+  const more = ['--scale-iterations=12'], usual = (await painted(...more)).picture;
+  for (const option of ['--clamp=false', '--precondition=false', '--optimizer=adam', '--init=noise', '--init=style',
+    '--preserve-colors=luminance', '--preserve-colors=histogram'])
+    assert.notDeepEqual((await painted(option, ...more)).picture, usual, option);
+  // A first trial that goes too far is taken back but without a search; one that is too short for Wolfe is lengthened.
+  for (const [rate, search] of [[20, 'none'], [0.05, 'strong_wolfe']]) {
+    const steps = [`--learning-rate=${rate}`, ...more];
+    assert.notDeepEqual((await painted(`--line-search=${search}`, ...steps)).picture, (await painted(...steps)).picture, search);
+  }
+  const adam = ['--optimizer=adam', '--scales=1', '--iterations=9'];
+  const [steps, averaged] = [await painted(...adam), await painted(...adam, '--average=0.5')];
+  assert.deepEqual(averaged.report.losses.slice(0, 8), steps.report.losses.slice(0, 8));
+  assert.notEqual(averaged.report.losses[8], steps.report.losses[8]);
+});
+
+test('a seed makes its own noise', async () => {
+  const noise = (seed) => painted('--init=noise', `--seed=${seed}`);
+  const one = await noise(1), again = await noise(1), two = await noise(2);
+  assert.deepEqual(one.picture, again.picture);
+  assert.notDeepEqual(one.picture, two.picture);
+  assert.deepEqual((await painted('--seed=2')).picture, (await painted()).picture, 'which the photo needs not');
+});
+
 test('the number of threads does not change a bit', async () => {
   for (const threads of ['1', '2'])
     assert.equal((await stylized(['run', photo, painting, '-q', '-o', at(`${threads}.png`), '--size=48',

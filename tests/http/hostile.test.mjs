@@ -76,7 +76,8 @@ describe('pictures', () => {
 describe('options', () => {
   for (const [name, value] of [['size', -1], ['size', 1e9], ['size', '1e9'], ['size', '32.5'], ['size', ''], ['size', '0x20'],
     ['size', ' 32'], ['size', '32\0'], ['iterations', 'abc'], ['iterations', 0], ['iterations', 'NaN'], ['learning_rate', 'inf'],
-    ['learning_rate', -1], ['style_weight', '-0.1'], ['strength', 1.5], ['strength', 'strong'], ['style_scale', 0.1],
+    ['learning_rate', -1], ['style_weight', '-0.1'], ['strength', 1.5], ['scales', 0], ['scales', 9], ['scale_iterations', 0], ['line_search', 'armijo'], ['clamp', 'perhaps'],
+    ['precondition', 2], ['average', 1], ['deadline_seconds', -1], ['init', 'grey'], ['seed', -1], ['preserve_colors', 'all'], ['strength', 'strong'], ['style_scale', 0.1],
     ['style_scale', 5], ['resize', 'crop'], ['format', 'gif'], ['format', 'PNG'], ['quality', 101],
     ['optimizer', ''], ['preset', 'none'], ['colour', 'blue'], ['Size', 32], ['x'.repeat(63), 1]])
     test(`${name.slice(0, 20)}=${JSON.stringify(value)}`, async () => {
