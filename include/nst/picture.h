@@ -31,4 +31,18 @@ nst_status nst_picture_allocate(nst_picture *picture, int width, int height, nst
 /* Bytes of pixel data: 3 * width * height. */
 size_t nst_picture_bytes(const nst_picture *picture);
 
+/* One value for each pixel: a mask, or how opaque a picture is. Owned and moved as a picture is. */
+typedef struct nst_plane {
+  int width, height; /* pixels */
+  uint8_t *grey;     /* height x width, rows from the top, 0 none .. 255 whole; malloc'd */
+} nst_plane;
+
+#define NST_PLANE_INIT                                                                                       \
+  { 0, 0, NULL }
+
+/* As those of a picture. */
+void nst_plane_init(nst_plane *plane);
+void nst_plane_release(nst_plane *plane);
+nst_status nst_plane_allocate(nst_plane *plane, int width, int height, nst_error *err);
+
 #endif

@@ -25,3 +25,23 @@ nst_status nst_picture_allocate(nst_picture *picture, int width, int height, nst
   *picture = (nst_picture){.width = width, .height = height, .rgb = rgb};
   return NST_OK;
 }
+
+void nst_plane_init(nst_plane *plane) {
+  *plane = (nst_plane)NST_PLANE_INIT;
+}
+
+void nst_plane_release(nst_plane *plane) {
+  if (!plane) return;
+  free(plane->grey);
+  nst_plane_init(plane);
+}
+
+nst_status nst_plane_allocate(nst_plane *plane, int width, int height, nst_error *err) {
+  nst_plane_release(plane);
+  if (width < 1 || height < 1)
+    return nst_fail(err, NST_INVALID, "a plane cannot be %dx%d pixels", width, height);
+  uint8_t *grey = calloc((size_t)width, (size_t)height);
+  if (!grey) return nst_fail_memory(err, "a plane of pixels");
+  *plane = (nst_plane){.width = width, .height = height, .grey = grey};
+  return NST_OK;
+}

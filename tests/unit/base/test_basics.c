@@ -160,6 +160,18 @@ static void pictures_are_allocated_or_refused(void **state) {
   nst_picture_release(NULL);
 }
 
+static void planes_are_allocated_or_refused(void **state) {
+  (void)state;
+  nst_plane plane = NST_PLANE_INIT;
+  assert_int_equal(nst_plane_allocate(&plane, 3, 2, NULL), NST_OK);
+  assert_int_equal(plane.width, 3);
+  for (int i = 0; i < 6; i++) assert_int_equal(plane.grey[i], 0);
+  assert_int_equal(nst_plane_allocate(&plane, 0, 2, NULL), NST_INVALID);
+  assert_null(plane.grey);
+  nst_plane_release(&plane);
+  nst_plane_release(NULL);
+}
+
 /* Logs one event into a pipe and parses the line. */
 static cJSON *logged(nst_log_level least, nst_log_level level) {
   int fds[2];
@@ -216,6 +228,7 @@ int main(void) {
       cmocka_unit_test(digests_are_sha256),
       cmocka_unit_test(utf8_follows_rfc3629),
       cmocka_unit_test(pictures_are_allocated_or_refused),
+      cmocka_unit_test(planes_are_allocated_or_refused),
       cmocka_unit_test(log_lines_are_json),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);
