@@ -3,9 +3,9 @@
 #include "config.h"
 #include "inputs.h"
 #include "interrupt.h"
-#include "ladder.h"
 #include "memory_budget.h"
 #include "options.h"
+#include "painting.h"
 #include "paths.h"
 #include "progress_bar.h"
 #include "report.h"
@@ -54,20 +54,18 @@ static nst_status save_picture(const run_request *request, const nst_picture *pi
 /* NST_CANCELED means that the best picture so far was saved. */
 static nst_status stylize(const run_request *request, const nst_option_table *table,
     const nst_weights *weights, nst_team *team, const nst_inputs *inputs, run_state *state, nst_error *err) {
+  const nst_painting painting = {.weights = weights,
+      .team = team,
+      .options = &request->options,
+      .inputs = inputs,
+      .callback = on_progress,
+      .context = state};
   nst_picture picture = NST_PICTURE_INIT;
   nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
-  nst_stylize_options options = nst_options_for_engine(&request->options);
-  nst_ladder ladder;
-  nst_status status = nst_ladder_make(&ladder, &request->options, inputs, err);
-  options.start = nst_ladder_start(&ladder);
-  if (status == NST_OK)
-    status = nst_stylize(
-        weights, team, ladder.stages, ladder.count, &options, on_progress, state, &picture, &report, err);
-  nst_ladder_release(&ladder);
+  nst_status status = nst_paint(&painting, &picture, &report, NULL, err);
   nst_progress_bar_end(&state->bar);
   if (picture.rgb && (status == NST_OK || status == NST_CANCELED)) {
-    nst_status saved = nst_colours_restore(&request->options, inputs, &picture, err);
-    if (saved == NST_OK) saved = save_picture(request, &picture, err);
+    nst_status saved = save_picture(request, &picture, err);
     nst_report_facts facts = {.run = &report,
         .weights = nst_weights_get_info(weights),
         .threads = request->threads,

@@ -2,7 +2,7 @@
 
 #include "colours.h"
 #include "inputs.h"
-#include "ladder.h"
+#include "painting.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -48,8 +48,7 @@ static void publish_preview(const running_job *job, const nst_progress *progress
   nst_run *run = job->run;
   nst_picture picture = NST_PICTURE_INIT;
   nst_buf jpeg = NST_BUF_INIT;
-  if (nst_stylize_snapshot(progress->state, &picture, NULL) == NST_OK &&
-      nst_colours_restore(&job->options, job->inputs, &picture, NULL) == NST_OK &&
+  if (nst_paint_snapshot(&job->options, job->inputs, progress, &picture, NULL) == NST_OK &&
       nst_image_encode(&picture, NST_IMAGE_JPEG, PREVIEW_QUALITY, &jpeg, NULL) == NST_OK)
     (void)nst_run_set_preview(run, jpeg.data, jpeg.size, NULL);
   nst_buf_release(&jpeg);
@@ -152,34 +151,27 @@ static void note_early_end(running_job *job) {
 
 static nst_status repaint(
     const nst_runner_context *context, running_job *job, const nst_inputs *inputs, nst_error *err) {
-  nst_stylize_options options = nst_options_for_engine(&job->options);
-  nst_team *team = context->teams[nst_run_worker(job->run)];
+  nst_painting painting = {.weights = context->weights,
+      .team = context->teams[nst_run_worker(job->run)],
+      .options = &job->options,
+      .inputs = inputs,
+      .callback = on_progress,
+      .context = job};
   nst_picture picture = NST_PICTURE_INIT;
-  if (nst_run_read_checkpoint(job->run, &job->checkpoint, NULL) == NST_OK) {
-    options.checkpoint = job->checkpoint.data;
-    options.checkpoint_size = job->checkpoint.size;
-  }
   nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
-  nst_ladder ladder;
-  nst_status status = nst_ladder_make(&ladder, &job->options, inputs, err);
-  options.start = nst_ladder_start(&ladder);
-  if (status == NST_OK)
-    status = nst_stylize(context->weights, team, ladder.stages, ladder.count, &options, on_progress, job,
-        &picture, &report, err);
-  if (status == NST_CORRUPT && options.checkpoint) { /* by another version perhaps: then from the begin */
-    options.checkpoint = NULL;
-    note_unusable_checkpoint(job);
-    status = nst_stylize(context->weights, team, ladder.stages, ladder.count, &options, on_progress, job,
-        &picture, &report, err);
+  bool begun_again = false;
+  if (nst_run_read_checkpoint(job->run, &job->checkpoint, NULL) == NST_OK) {
+    painting.checkpoint = job->checkpoint.data;
+    painting.checkpoint_size = job->checkpoint.size;
   }
-  nst_ladder_release(&ladder);
+  nst_status status = nst_paint(&painting, &picture, &report, &begun_again, err);
+  if (begun_again) note_unusable_checkpoint(job);
   if (status == NST_OK) note_report(job, &report);
   nst_stylize_report_release(&report);
   nst_buf_release(&job->checkpoint);
   if (status == NST_CANCELED && picture.rgb) note_early_end(job);
   if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {
-    nst_status kept = nst_colours_restore(&job->options, inputs, &picture, err);
-    if (kept == NST_OK) kept = hand_over(job, &picture, err);
+    nst_status kept = hand_over(job, &picture, err);
     if (status == NST_OK) status = kept;
   }
   nst_picture_release(&picture);
