@@ -73,7 +73,8 @@ enum {
   NST_LAYER_COUNT = 13,                     /* relu1_1 .. relu5_1, in VGG19's order */
   NST_MAX_LOSSES = 2 * NST_LAYER_COUNT + 1, /* a style's and a content's of each layer, and "tv" */
   NST_MAX_STYLES = 16,
-  NST_MIN_SIDE = 16 /* pixels: relu5_1 has stride 16 */
+  NST_LEAST_TILE = 64, /* pixels */
+  NST_MIN_SIDE = 16    /* pixels: relu5_1 has stride 16 */
 };
 
 /* The name of a layer's activation, "relu1_1" for 0: static storage; and its index, -1 for a name that is
@@ -98,6 +99,10 @@ typedef struct nst_objective_options {
    * at relu1_1, 2_1, 3_1, 4_1 and 5_1, and for the content at relu4_2. */
   double style_layers[NST_LAYER_COUNT], content_layers[NST_LAYER_COUNT];
   double style_weights[NST_MAX_STYLES]; /* shares of the styles, at least 0, in any unit; all 0: equal ones */
+  int tile; /* 0: the network sees a picture as a whole; else at least NST_LEAST_TILE: tiles of about so many
+               pixels a side, one after the other, each with the surroundings that its own pixels depend on.
+               The losses and gradients are the same but for rounding, for two forward passes, and memory for
+               the network on a tile alone */
 } nst_objective_options;
 
 /* Sets the reference's options, with its layers spelt out. */
@@ -120,17 +125,22 @@ typedef struct nst_objective_pictures {
   const nst_picture *content;
   const nst_picture *styles; /* style_count of them */
   size_t style_count;
+  const nst_plane *content_mask; /* of the content's size: where the image is to have the style; NULL: all */
+  const nst_plane *style_masks;  /* each of its style's size: which part is the style, all of it for one that
+                                    is empty; NULL: all of each */
 } nst_objective_pictures;
 
 /* Loss = sum over the style layers of style_weight * factor * 1000/n^2 * mean((G - A)^2) + sum over the
  * content layers of content_weight * factor * mean((F - P)^2); F is the activation of n channels after the
  * ReLU, P the content's, G = F^T F / (height * width) its Gram matrix. With several styles A is the mean of
- * their Gram matrices by style_weights. */
+ * their Gram matrices by style_weights. With a mask G = sum w F^T F / sum w over the pixels, w the square of
+ * the mask averaged down to the layer (Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
+ * Transfer", section 4); the contents' losses are of all pixels. */
 typedef struct nst_objective nst_objective;
 
 /* Computes the targets. The content sets the size of the image; the styles may have other sizes; every side
- * must be at least NST_MIN_SIDE. The pictures are not used after the call; `weights` and `team` must outlive
- * the objective. NST_INVALID, NST_NO_MEMORY. */
+ * must be at least NST_MIN_SIDE; a mask that is black everywhere is refused. The pictures are not used after
+ * the call; `weights` and `team` must outlive the objective. NST_INVALID, NST_NO_MEMORY. */
 nst_status nst_objective_create(const nst_weights *weights, nst_team *team,
     const nst_objective_pictures *pictures, const nst_objective_options *options, nst_objective **out,
     nst_error *err);
@@ -150,7 +160,7 @@ nst_status nst_objective_decode(
 
 /* Losses at x[height][width][3]; if `gradient` is not NULL also d total / d x in the same layout. A value
  * that is not finite is reported as such, not as an error. One caller at a time (it uses the objective's
- * workspace). */
+ * workspace). NST_OK. */
 nst_status nst_objective_evaluate(
     nst_objective *objective, const float *x, float *gradient, nst_losses *losses, nst_error *err);
 
@@ -173,7 +183,7 @@ typedef struct nst_profile {
   int count;
 } nst_profile;
 
-/* nst_objective_evaluate, with `*profile` filled. */
+/* nst_objective_evaluate, with `*profile` filled; with tiles, of the one that was computed last. */
 nst_status nst_objective_profile(nst_objective *objective, const float *x, float *gradient,
     nst_losses *losses, nst_profile *profile, nst_error *err);
 
@@ -357,6 +367,7 @@ typedef struct nst_memory_request {
   int iterations;
   int threads;                            /* of the team */
   const nst_objective_options *objective; /* NULL: the reference's */
+  bool content_mask, style_masks;         /* whether there are any */
 } nst_memory_request;
 
 /* The most bytes that nst_stylize will hold at one time for such a job, within 10 %: the network's

@@ -9,7 +9,8 @@ void nst_inputs_release(nst_inputs *inputs) {
 }
 
 nst_objective_pictures nst_inputs_pictures(const nst_inputs *inputs) {
-  return (nst_objective_pictures){&inputs->content, inputs->styles, (size_t)inputs->style_count};
+  return (nst_objective_pictures){
+      .content = &inputs->content, .styles = inputs->styles, .style_count = (size_t)inputs->style_count};
 }
 
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,

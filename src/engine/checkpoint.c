@@ -55,6 +55,12 @@ static void chain_picture(char digest[NST_SHA256_SIZE], const nst_picture *pictu
   chain(digest, picture->rgb, any ? nst_picture_bytes(picture) : 0, numbers);
 }
 
+static void chain_mask(char digest[NST_SHA256_SIZE], const nst_plane *mask, int number) {
+  if (!mask || !mask->grey) return;
+  const int numbers[3] = {-number - 1, mask->width, mask->height};
+  chain(digest, mask->grey, (size_t)mask->width * (size_t)mask->height, numbers);
+}
+
 void nst_job_identity(const nst_weights *weights, const nst_stage *stages, int stage_count,
     const nst_stylize_options *options, char out[NST_SHA256_SIZE]) {
   const nst_objective_options *o = &options->objective;
@@ -81,7 +87,11 @@ void nst_job_identity(const nst_weights *weights, const nst_stage *stages, int s
   for (int i = 0; i < stage_count; i++) {
     const nst_objective_pictures *pictures = &stages[i].pictures;
     chain_picture(out, pictures->content, i + 1 < stage_count ? stages[i].iterations : 0);
-    for (size_t k = 0; k < pictures->style_count; k++) chain_picture(out, &pictures->styles[k], (int)k);
+    chain_mask(out, pictures->content_mask, 0);
+    for (size_t k = 0; k < pictures->style_count; k++) {
+      chain_picture(out, &pictures->styles[k], (int)k);
+      if (pictures->style_masks) chain_mask(out, &pictures->style_masks[k], (int)k + 1);
+    }
   }
 }
 

@@ -2,14 +2,11 @@
  * networks of the styles and of the content work one after the other in one block of memory; the targets, the
  * iterate and the optimiser live beside it until the end.
  */
+#include "gram.h"
 #include "minimiser.h"
-#include "plan.h"
+#include "objective_state.h"
 
 #include "nst/engine.h"
-
-static size_t larger(size_t a, size_t b) {
-  return a > b ? a : b;
-}
 
 static nst_status check(const nst_memory_request *r, nst_error *err) {
   if (r->style_count < 1 || r->style_count > NST_MAX_STYLES)
@@ -29,36 +26,39 @@ static nst_status check(const nst_memory_request *r, nst_error *err) {
 
 /* ---- Parts, in bytes */
 
-static nst_status plan_network(
-    const nst_memory_request *r, int width, int height, bool gradients, nst_plan *plan, nst_error *err) {
-  const nst_layers layers = nst_layers_used(r->objective);
-  nst_plan_options options = {.h = height,
-      .w = width,
+static nst_plan_options plan_options(
+    const nst_memory_request *r, const nst_layers *layers, nst_size size, bool gradients) {
+  return (nst_plan_options){.h = size.height,
+      .w = size.width,
       .threads = r->threads,
       .gradients = gradients,
       .exact = r->objective && r->objective->exact,
-      .layers = &layers};
-  return nst_plan_make(&options, plan, err);
+      .layers = layers};
 }
 
-/* The Gram matrices: targets, and what the gradient is multiplied with. */
-static size_t style_targets(const nst_plan *plan) {
-  size_t floats = 0;
-  for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (plan->used.style[i]) floats += 2 * (size_t)nst_vgg19[i].out * (size_t)nst_vgg19[i].out;
-  return floats * sizeof(float);
+/* The Gram matrices: targets, what the gradient is multiplied with, and their sums. */
+static size_t style_targets(const nst_layers *layers) {
+  size_t bytes = 0;
+  for (int i = 0; i < NST_LAYER_COUNT; i++) {
+    size_t n = (size_t)nst_vgg19[i].out * (size_t)nst_vgg19[i].out;
+    if (layers->style[i]) bytes += 2 * n * sizeof(float) + nst_gram_sums(nst_vgg19[i].out) * sizeof(double);
+  }
+  return bytes;
 }
 
-static size_t content_target(const nst_plan *plan) {
+static size_t content_target(const nst_memory_request *r, const nst_layers *layers) {
   size_t floats = 0;
-  for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (plan->used.content[i]) floats += plan->layers[i].pixels * (size_t)nst_vgg19[i].out;
+  for (int i = 0; i < NST_LAYER_COUNT; i++) {
+    const int level = nst_level_of(i);
+    if (layers->content[i])
+      floats += (size_t)(r->height >> level) * (size_t)(r->width >> level) * (size_t)nst_vgg19[i].out;
+  }
   return floats * sizeof(float);
 }
 
 /* A picture as the network takes it, and every other vector of the optimiser. */
-static size_t vector(const nst_plan *plan) {
-  return plan->layers[0].pixels * 3 * sizeof(float);
+static size_t vector(const nst_memory_request *r) {
+  return (size_t)r->height * (size_t)r->width * 3 * sizeof(float);
 }
 
 /* How many of them are alive at the end. L-BFGS makes no pair of the first evaluation, and none of the last,
@@ -74,29 +74,31 @@ static size_t vector_count(const nst_memory_request *r) {
   return pictures + nst_minimiser_vectors(&options, pairs);
 }
 
-/* The block that all networks share. */
-static nst_status network_bytes(
-    const nst_memory_request *r, const nst_plan *content, size_t *bytes, nst_error *err) {
-  size_t floats = content->floats;
-  for (size_t i = 0; i < r->style_count; i++) {
-    nst_plan plan;
-    nst_status status = plan_network(r, r->styles[i].width, r->styles[i].height, false, &plan, err);
-    if (status != NST_OK) return status;
-    floats = larger(floats, plan.floats);
+/* The canvas that all networks share. */
+static nst_status canvas_bytes(
+    const nst_memory_request *r, const nst_layers *layers, size_t *bytes, nst_error *err) {
+  const int tile = r->objective ? r->objective->tile : 0;
+  nst_canvas_need need = {0};
+  nst_plan_options options = plan_options(r, layers, (nst_size){r->width, r->height}, true);
+  nst_status status = nst_canvas_measure(&need, &options, tile, r->content_mask, err);
+  for (size_t i = 0; status == NST_OK && i < r->style_count; i++) {
+    options = plan_options(r, layers, r->styles[i], false);
+    status = nst_canvas_measure(&need, &options, tile, r->style_masks, err);
   }
-  *bytes = floats * sizeof(float);
-  return NST_OK;
+  *bytes = (need.memory + need.input + need.gradient + need.style_rows + need.content_rows) * sizeof(float);
+  if (r->content_mask) *bytes += (size_t)r->width * (size_t)r->height;
+  return status;
 }
 
 nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t *bytes, nst_error *err) {
-  nst_plan plan;
-  size_t network = 0, vectors;
+  const nst_layers layers = nst_layers_used(request->objective);
+  size_t canvas = 0, vectors;
   nst_status status = check(request, err);
-  if (status == NST_OK) status = plan_network(request, request->width, request->height, true, &plan, err);
-  if (status == NST_OK) status = network_bytes(request, &plan, &network, err);
+  if (status == NST_OK) status = canvas_bytes(request, &layers, &canvas, err);
   if (status != NST_OK) return status;
-  if (__builtin_mul_overflow(vector(&plan), vector_count(request), &vectors) ||
-      __builtin_add_overflow(network + style_targets(&plan) + content_target(&plan), vectors, bytes))
+  if (__builtin_mul_overflow(vector(request), vector_count(request), &vectors) ||
+      __builtin_add_overflow(
+          canvas + style_targets(&layers) + content_target(request, &layers), vectors, bytes))
     return nst_fail(err, NST_NO_MEMORY, "a job of %dx%d pixels with a history of %d pairs is too large",
         request->width, request->height, request->history);
   return NST_OK;

@@ -1,7 +1,6 @@
 #include "gram.h"
 
 #include "kernel/kernels.h"
-#include "memory.h"
 #include "team.h"
 
 #include <string.h>
@@ -13,8 +12,8 @@ enum {
   BLOCK = PANEL * PANEL, /* of a Gram matrix */
   SLICE_PIXELS = 8192,   /* at least */
   MOST_SLICES = 64,      /* bounds the workspace */
-  GRADIENT_PIXELS = 96,  /* of an item of f * style: stays in cache */
-  RUN = 16384            /* values of an elementwise item */
+  WEIGHTED_PIXELS = 256, /* of a product of weighted pixels: their copies stay in cache */
+  GRADIENT_PIXELS = 96   /* of an item of f * style: stays in cache */
 };
 
 static size_t divide_up(size_t a, size_t b) {
@@ -25,31 +24,39 @@ static size_t divide_up(size_t a, size_t b) {
 
 typedef struct gram_pass {
   const nst_kernels *kernels;
-  const float *f;
+  const float *f, *rows;
   size_t pixels, c;
   size_t slice, slices, blocks;
-  float *partial; /* [slices][blocks][BLOCK] */
-  const float *target;
-  double scale;
-  float *gram, *style;
-  double *row_sums; /* [c] of squared differences */
+  float *partial;  /* [slices][blocks][BLOCK] */
+  float *weighted; /* [threads][WEIGHTED_PIXELS][PANEL] */
+  double *sums;    /* [blocks][BLOCK] */
 } gram_pass;
 
-static gram_pass make_pass(nst_team *team, const float *f, size_t pixels, int c, void *workspace) {
-  gram_pass p = {.kernels = nst_team_kernels(team), .f = f, .pixels = pixels, .c = (size_t)c};
-  size_t even = divide_up(pixels, MOST_SLICES), panels = p.c / PANEL;
+static size_t count_blocks(size_t c) {
+  size_t panels = c / PANEL;
+  return panels * (panels + 1) / 2;
+}
+
+static gram_pass make_pass(const float *f, size_t pixels, int c) {
+  gram_pass p = {.f = f, .pixels = pixels, .c = (size_t)c, .blocks = count_blocks((size_t)c)};
+  size_t even = divide_up(pixels, MOST_SLICES);
   p.slice = even > SLICE_PIXELS ? even : SLICE_PIXELS;
   p.slices = divide_up(pixels, p.slice);
-  p.blocks = panels * (panels + 1) / 2;
-  if (!workspace) return p;
-  p.partial = workspace;
-  p.row_sums = (double *)(void *)(p.partial + p.slices * p.blocks * BLOCK);
   return p;
 }
 
-size_t nst_gram_workspace(size_t pixels, int c) {
-  gram_pass p = make_pass(NULL, NULL, pixels, c, NULL);
-  return nst_align(p.slices * p.blocks * BLOCK * sizeof(float) + p.c * sizeof(double));
+static size_t partial_floats(const gram_pass *p) {
+  return p->slices * p->blocks * BLOCK;
+}
+
+/* With room for the sums of each row of a loss. */
+size_t nst_gram_sums(int c) {
+  return count_blocks((size_t)c) * BLOCK + (size_t)c;
+}
+
+size_t nst_gram_workspace(size_t pixels, int c, int threads) {
+  gram_pass p = make_pass(NULL, pixels, c);
+  return (partial_floats(&p) + (size_t)threads * WEIGHTED_PIXELS * PANEL) * sizeof(float);
 }
 
 /* Block (row, column) of the lower triangle, counted row by row. */
@@ -57,24 +64,9 @@ static size_t block_index(size_t row, size_t column) {
   return row * (row + 1) / 2 + column;
 }
 
-static void compute_block(void *context, size_t item, int thread) {
-  const gram_pass *p = context;
-  (void)thread;
-  size_t slice = item / p->blocks, block = item % p->blocks, row = 0;
-  while (block_index(row + 1, 0) <= block) row++;
-  size_t column = block - block_index(row, 0), from = slice * p->slice, left = p->pixels - from;
-  const float *f = p->f + from * p->c;
-  nst_product product = {.rows = PANEL,
-      .columns = PANEL,
-      .depth = left < p->slice ? left : p->slice,
-      .a = f + row * PANEL,
-      .a_row = 1,
-      .a_step = p->c,
-      .b = f + column * PANEL,
-      .b_step = p->c,
-      .c = p->partial + item * BLOCK,
-      .c_row = PANEL};
-  if (row == column) { /* without the quarter above the diagonal */
+/* The quarter above the diagonal is left out. */
+static void multiply(const gram_pass *p, nst_product product, bool on_diagonal) {
+  if (on_diagonal) {
     product.rows = product.columns = PANEL / 2;
     p->kernels->loose_product(&product);
     product.a += product.rows;
@@ -84,22 +76,87 @@ static void compute_block(void *context, size_t item, int thread) {
   p->kernels->loose_product(&product);
 }
 
-static float entry(const gram_pass *p, size_t i, size_t j) {
+/* Copies product->depth pixels of the panel at product->a, each times its weight. */
+static void weigh(const gram_pass *p, const float *rows, nst_product *product, float *copy) {
+  for (size_t k = 0; k < product->depth; k++)
+    for (size_t i = 0; i < PANEL; i++) copy[k * PANEL + i] = rows[k] * product->a[k * p->c + i];
+  product->a = copy;
+  product->a_step = PANEL;
+}
+
+static void compute_block(void *context, size_t item, int thread) {
+  const gram_pass *p = context;
+  size_t slice = item / p->blocks, block = item % p->blocks, row = 0;
+  while (block_index(row + 1, 0) <= block) row++;
+  size_t column = block - block_index(row, 0), from = slice * p->slice, left = p->pixels - from;
+  size_t count = left < p->slice ? left : p->slice, step = p->rows ? WEIGHTED_PIXELS : count;
+  for (size_t done = 0; done < count; done += step) {
+    const float *f = p->f + (from + done) * p->c;
+    nst_product product = {.rows = PANEL,
+        .columns = PANEL,
+        .depth = count - done < step ? count - done : step,
+        .a = f + row * PANEL,
+        .a_row = 1,
+        .a_step = p->c,
+        .b = f + column * PANEL,
+        .b_step = p->c,
+        .c = p->partial + item * BLOCK,
+        .c_row = PANEL,
+        .accumulate = done > 0};
+    if (p->rows)
+      weigh(p, p->rows + from + done, &product, p->weighted + (size_t)thread * WEIGHTED_PIXELS * PANEL);
+    multiply(p, product, row == column);
+  }
+}
+
+static void add_block(void *context, size_t block, int thread) {
+  const gram_pass *p = context;
+  (void)thread;
+  double *sums = p->sums + block * BLOCK;
+  for (size_t s = 0; s < p->slices; s++) {
+    const float *partial = p->partial + (s * p->blocks + block) * BLOCK;
+    for (size_t i = 0; i < BLOCK; i++) sums[i] += (double)partial[i];
+  }
+}
+
+void nst_gram_add(
+    nst_team *team, const float *f, size_t pixels, int c, const float *rows, double *sums, void *workspace) {
+  gram_pass p = make_pass(f, pixels, c);
+  p.kernels = nst_team_kernels(team);
+  p.rows = rows;
+  p.partial = workspace;
+  p.weighted = p.partial + partial_floats(&p);
+  p.sums = sums;
+  nst_team_run(team, compute_block, &p, p.slices * p.blocks);
+  nst_team_run(team, add_block, &p, p.blocks);
+}
+
+/* ---- From the sums to the matrix and its loss */
+
+typedef struct finish_pass {
+  const double *sums;
+  double weight;
+  size_t c;
+  const float *target;
+  double scale;
+  float *gram, *style;
+  double *row_sums; /* [c] of squared differences */
+} finish_pass;
+
+static float entry(const finish_pass *p, size_t i, size_t j) {
   size_t row = i > j ? i : j, column = i > j ? j : i;
   size_t block = block_index(row / PANEL, column / PANEL), at = row % PANEL * PANEL + column % PANEL;
-  double sum = 0.0;
-  for (size_t s = 0; s < p->slices; s++) sum += (double)p->partial[(s * p->blocks + block) * BLOCK + at];
-  return (float)(sum / (double)p->pixels);
+  return (float)(p->sums[block * BLOCK + at] / p->weight);
 }
 
 static void gram_row(void *context, size_t row, int thread) {
-  const gram_pass *p = context;
+  const finish_pass *p = context;
   (void)thread;
   for (size_t column = 0; column < p->c; column++) p->gram[row * p->c + column] = entry(p, row, column);
 }
 
 static void loss_row(void *context, size_t row, int thread) {
-  const gram_pass *p = context;
+  const finish_pass *p = context;
   (void)thread;
   double sum = 0.0;
   for (size_t column = 0; column < p->c; column++) {
@@ -111,20 +168,20 @@ static void loss_row(void *context, size_t row, int thread) {
   p->row_sums[row] = sum;
 }
 
-void nst_gram(nst_team *team, const float *f, size_t pixels, int c, float *gram, void *workspace) {
-  gram_pass p = make_pass(team, f, pixels, c, workspace);
-  p.gram = gram;
-  nst_team_run(team, compute_block, &p, p.slices * p.blocks);
+void nst_gram_finish(nst_team *team, const double *sums, double weight, int c, float *gram) {
+  finish_pass p = {.sums = sums, .weight = weight, .c = (size_t)c, .gram = gram};
   nst_team_run(team, gram_row, &p, p.c);
 }
 
-double nst_gram_loss(nst_team *team, const float *f, size_t pixels, int c, const float *target, double scale,
-    float *style, void *workspace) {
-  gram_pass p = make_pass(team, f, pixels, c, workspace);
-  p.target = target;
-  p.scale = scale;
-  p.style = style;
-  nst_team_run(team, compute_block, &p, p.slices * p.blocks);
+double nst_gram_loss(
+    nst_team *team, double *sums, double weight, int c, const float *target, double scale, float *style) {
+  finish_pass p = {.sums = sums,
+      .weight = weight,
+      .c = (size_t)c,
+      .target = target,
+      .scale = scale,
+      .style = style,
+      .row_sums = sums + count_blocks((size_t)c) * BLOCK};
   nst_team_run(team, loss_row, &p, p.c);
   double sum = 0.0;
   for (size_t row = 0; row < p.c; row++) sum += p.row_sums[row];
@@ -204,37 +261,4 @@ void nst_seed_gradient(nst_team *team, const float *f, size_t h, size_t w, int c
       .out = out,
       .sums = workspace};
   nst_team_run(team, gradient_item, &p, divide_up(p.pixels, GRADIENT_PIXELS));
-}
-
-/* ---- Content */
-
-typedef struct error_pass {
-  const float *f, *target;
-  size_t count;
-  double *partial; /* one for each run */
-} error_pass;
-
-size_t nst_square_error_workspace(size_t count) {
-  return nst_align(divide_up(count, RUN) * sizeof(double));
-}
-
-static void error_run(void *context, size_t run, int thread) {
-  const error_pass *p = context;
-  (void)thread;
-  size_t end = (run + 1) * RUN < p->count ? (run + 1) * RUN : p->count;
-  double sum = 0.0;
-  for (size_t i = run * RUN; i < end; i++) {
-    double d = (double)p->f[i] - (double)p->target[i];
-    sum += d * d;
-  }
-  p->partial[run] = sum;
-}
-
-double nst_square_error(nst_team *team, const float *f, const float *target, size_t count, void *workspace) {
-  error_pass p = {.f = f, .target = target, .count = count, .partial = workspace};
-  size_t runs = divide_up(count, RUN);
-  nst_team_run(team, error_run, &p, runs);
-  double sum = 0.0;
-  for (size_t i = 0; i < runs; i++) sum += p.partial[i];
-  return sum;
 }

@@ -1,4 +1,5 @@
-/* Gram matrices of activations, and the style and content losses. Internal to the engine.
+/* Gram matrices of activations, the style loss, and the gradients of a layer's losses. Internal to the
+ * engine.
  *
  * Activations are f[pixels][c] float32 (NHWC with height and width taken together), c a multiple of 64.
  * Results are bit-identical for any team.
@@ -11,17 +12,26 @@
 
 #include <stddef.h>
 
-/* Bytes of workspace that nst_gram and nst_gram_loss need. */
-size_t nst_gram_workspace(size_t pixels, int c);
+/* A matrix is summed up in doubles, part by part of a picture, and then divided by the weight of all of its
+ * pixels. How many doubles: */
+size_t nst_gram_sums(int c);
 
-/* gram[c][c] = f^T f / pixels. `workspace` is aligned to 64 bytes. */
-void nst_gram(nst_team *team, const float *f, size_t pixels, int c, float *gram, void *workspace);
+/* Bytes of workspace that nst_gram_add needs. */
+size_t nst_gram_workspace(size_t pixels, int c, int threads);
 
-/* Returns the mean square of gram - target[c][c]. `style`, if not NULL, receives scale * (gram - target) as
- * style[c / 64][c][64], panels of columns: with scale = 4 weight / (c^2 pixels), f * style is the gradient of
- * weight * mean square by f (Gatys, Ecker & Bethge 2016, equation 6). */
-double nst_gram_loss(nst_team *team, const float *f, size_t pixels, int c, const float *target, double scale,
-    float *style, void *workspace);
+/* sums += the sum over the pixels of row * f^T f; rows[pixels] are their weights, NULL for 1 everywhere.
+ * `sums` begins as zeros. `workspace` is aligned to 64 bytes. */
+void nst_gram_add(
+    nst_team *team, const float *f, size_t pixels, int c, const float *rows, double *sums, void *workspace);
+
+/* gram[c][c] = sums / weight */
+void nst_gram_finish(nst_team *team, const double *sums, double weight, int c, float *gram);
+
+/* Returns the mean square of sums / weight - target[c][c]. `style`, if not NULL, receives scale * that
+ * difference as style[c / 64][c][64], panels of columns: with scale = 4 w / (c^2 weight), row * f * style is
+ * the gradient of w * mean square by f (Gatys, Ecker & Bethge 2016, equation 6). `sums` is used up. */
+double nst_gram_loss(
+    nst_team *team, double *sums, double weight, int c, const float *target, double scale, float *style);
 
 /* Bytes of workspace that nst_seed_gradient needs. */
 size_t nst_seed_gradient_workspace(int threads);
@@ -30,11 +40,5 @@ size_t nst_seed_gradient_workspace(int threads);
  * that made f. out must not overlap f. */
 void nst_seed_gradient(nst_team *team, const float *f, size_t h, size_t w, int c, const nst_seed *seed,
     float *out, void *workspace);
-
-/* Bytes of workspace that nst_square_error needs. */
-size_t nst_square_error_workspace(size_t count);
-
-/* The sum of (f - target)^2 over `count` values. `workspace` is aligned to 64 bytes. */
-double nst_square_error(nst_team *team, const float *f, const float *target, size_t count, void *workspace);
 
 #endif

@@ -35,7 +35,7 @@ void nst_network_forward(
     nst_conv_forward(
         network->weights->conv[i], layer->forward, network->team, x, layer->h, layer->w, &result, workspace);
     nst_stopwatch_forward(&watch, &network->plan, i);
-    if (has_loss(network, i)) {
+    if (visit && has_loss(network, i)) {
       visit(context, i, output, workspace);
       nst_stopwatch_loss(&watch, &network->plan, i);
     }

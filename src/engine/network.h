@@ -27,7 +27,8 @@ typedef void (*nst_network_visitor)(void *context, int layer, const float *f, vo
 /* What a layer's loss adds to the gradient; all 0 for nothing. */
 typedef nst_seed (*nst_network_seeder)(void *context, int layer);
 
-/* Computes the layers 0 .. last for x[h][w][3]; last is at most the plan's. Empties the profile. */
+/* Computes the layers 0 .. last for x[h][w][3]; last is at most the plan's. `visit` may be NULL. Empties the
+ * profile. */
 void nst_network_forward(
     const nst_network *network, const float *x, int last, nst_network_visitor visit, void *context);
 

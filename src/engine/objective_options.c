@@ -43,6 +43,9 @@ static nst_status check_options(const nst_objective_options *options, nst_error 
   if (status != NST_OK) return status;
   if (options->pooling != NST_POOLING_MAX && options->pooling != NST_POOLING_AVG)
     return nst_fail_field(err, NST_INVALID, "pooling", "max, avg", "pooling must be max or avg");
+  if (options->tile != 0 && options->tile < NST_LEAST_TILE)
+    return nst_fail_field(err, NST_INVALID, "tile", "0, or at least 64",
+        "tile must be 0 or at least 64 pixels, not %d", options->tile);
   return NST_OK;
 }
 
@@ -51,6 +54,22 @@ static nst_status check_picture(const nst_picture *picture, const char *what, ns
   return nst_fail_field(err, NST_INVALID, what, "at least 16x16 pixels",
       "the %s picture must have at least %dx%d pixels, not %dx%d", what, NST_MIN_SIDE, NST_MIN_SIDE,
       picture->width, picture->height);
+}
+
+static nst_status check_mask(
+    const nst_plane *mask, const nst_picture *picture, const char *field, nst_error *err) {
+  if (!mask || !mask->grey || (mask->width == picture->width && mask->height == picture->height))
+    return NST_OK;
+  return nst_fail_field(err, NST_INVALID, field, "as large as its picture",
+      "%s must have %dx%d pixels as its picture, not %dx%d", field, picture->width, picture->height,
+      mask->width, mask->height);
+}
+
+static nst_status check_masks(const nst_objective_pictures *p, nst_error *err) {
+  nst_status status = check_mask(p->content_mask, p->content, "content_mask", err);
+  for (size_t i = 0; status == NST_OK && p->style_masks && i < p->style_count; i++)
+    status = check_mask(&p->style_masks[i], &p->styles[i], "style_mask", err);
+  return status;
 }
 
 /* The sum of the weights of the styles that there are. */
@@ -77,6 +96,7 @@ nst_status nst_objective_check(
         err, NST_INVALID, "style", "1..16", "there must be 1 to 16 style pictures, not %zu", count);
   for (size_t i = 0; status == NST_OK && i < count; i++)
     status = check_picture(&pictures->styles[i], "style", err);
+  if (status == NST_OK) status = check_masks(pictures, err);
   return status == NST_OK ? check_shares(options, count, err) : status;
 }
 

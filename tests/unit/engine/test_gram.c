@@ -4,6 +4,7 @@
 #include "gram.h"
 #include "guarded.h"
 #include "layer.h"
+#include "square_error.h"
 #include "support.h"
 
 #include <math.h>
@@ -67,16 +68,24 @@ typedef struct results {
   double loss;
 } results;
 
+static double *sums_of(const fixture *t, nst_team *team, const float *rows, void *workspace) {
+  double *sums = test_guarded(nst_gram_sums(t->c) * sizeof *sums);
+  memset(sums, 0, nst_gram_sums(t->c) * sizeof *sums);
+  nst_gram_add(team, t->f, t->pixels, t->c, rows, sums, workspace);
+  return sums;
+}
+
 static results compute(const fixture *t, nst_team *team) {
   results r = {.gram = test_guarded_floats(t->square),
       .style = test_guarded_floats(t->square),
       .gradient = test_guarded_floats(t->count)};
   double scale = 4.0 * weight / ((double)t->square * (double)t->pixels);
-  void *workspace = test_guarded(nst_gram_workspace(t->pixels, t->c));
-  nst_gram(team, t->f, t->pixels, t->c, r.gram, workspace);
-  r.loss = nst_gram_loss(team, t->f, t->pixels, t->c, t->target, scale, r.style, workspace);
-  assert_true(
-      nst_gram_loss(team, t->f, t->pixels, t->c, t->target, 0.0, NULL, workspace) == r.loss); /* loss alone */
+  void *workspace = test_guarded(nst_gram_workspace(t->pixels, t->c, nst_team_threads(team)));
+  double *sums = sums_of(t, team, NULL, workspace), pixels = (double)t->pixels;
+  nst_gram_finish(team, sums, pixels, t->c, r.gram);
+  r.loss = nst_gram_loss(team, sums, pixels, t->c, t->target, scale, r.style);
+  assert_true(nst_gram_loss(team, sums, pixels, t->c, t->target, 0.0, NULL) == r.loss); /* loss alone */
+  test_guarded_release(sums);
   test_guarded_release(workspace);
   workspace = test_guarded(nst_seed_gradient_workspace(nst_team_threads(team)));
   nst_seed_gradient(team, t->f, t->pixels, 1, t->c, &(nst_seed){.style = r.style}, r.gradient, workspace);
@@ -164,14 +173,18 @@ static void does_not_depend_on_the_team(void **state) {
 static void many_pixels_take_bounded_memory(void **state) {
   (void)state;
   enum { PERIOD = 100, PIXELS = 6000 * PERIOD, C = 64 };
-  size_t most = nst_gram_workspace(PIXELS, C);
-  assert_true(most >= nst_gram_workspace(PIXELS / 10, C));
-  assert_true(nst_gram_workspace((size_t)PIXELS * 1000, C) <= most + most / 10);
+  size_t most = nst_gram_workspace(PIXELS, C, 1);
+  assert_true(most >= nst_gram_workspace(PIXELS / 10, C, 1));
+  assert_true(nst_gram_workspace((size_t)PIXELS * 1000, C, 1) <= most + most / 10);
   fixture t = make(PERIOD, C);
   float *f = test_guarded_floats((size_t)PIXELS * C), *gram = test_guarded_floats(t.square);
   for (size_t i = 0; i < PIXELS / PERIOD; i++) memcpy(f + i * t.count, t.f, t.count * sizeof *f);
   void *workspace = test_guarded(most);
-  nst_gram(NULL, f, PIXELS, C, gram, workspace);
+  double *sums = calloc(nst_gram_sums(C), sizeof *sums);
+  assert_non_null(sums);
+  nst_gram_add(NULL, f, PIXELS, C, NULL, sums, workspace);
+  nst_gram_finish(NULL, sums, PIXELS, C, gram);
+  free(sums);
   test_assert_close(gram, t.gram_ref, t.square, tolerance);
   test_guarded_release(workspace);
   test_guarded_release(f);
@@ -179,27 +192,91 @@ static void many_pixels_take_bounded_memory(void **state) {
   release(&t);
 }
 
+/* Rows of weights, of which some are 0, against pixels multiplied by their roots; in two parts. */
+static void weighs_pixels(void **state) {
+  (void)state;
+  enum { PIXELS = 9001, HALF = 4096, C = 128 };
+  for (int k = 0; k < NST_KERNELS; k++) {
+    nst_team *team = test_team_with(2, k);
+    if (!team) continue;
+    fixture t = make(PIXELS, C);
+    float *rows = test_guarded_floats(PIXELS), *gram = test_guarded_floats(t.square);
+    double *weighed = test_to_doubles(t.f, t.count), *expected = test_doubles(t.square), all = 0.0;
+    for (size_t i = 0; i < PIXELS; i++) {
+      rows[i] = i % 3 == 0 ? 0.0F : (float)(i % 7) / 6.0F;
+      all += (double)rows[i];
+      for (size_t j = 0; j < C; j++) weighed[i * C + j] *= sqrt((double)rows[i]);
+    }
+    nst_ref_gram(weighed, PIXELS, C, expected); /* divided by the pixels */
+    for (size_t i = 0; i < t.square; i++) expected[i] *= PIXELS / all;
+    void *workspace = test_guarded(nst_gram_workspace(PIXELS, C, 2));
+    double *sums = test_guarded(nst_gram_sums(C) * sizeof *sums);
+    memset(sums, 0, nst_gram_sums(C) * sizeof *sums);
+    nst_gram_add(team, t.f, HALF, C, rows, sums, workspace);
+    nst_gram_add(team, t.f + (size_t)HALF * C, PIXELS - HALF, C, rows + HALF, sums, workspace);
+    nst_gram_finish(team, sums, all, C, gram);
+    test_assert_close(gram, expected, t.square, tolerance);
+    test_guarded_release(sums);
+    test_guarded_release(workspace);
+    test_guarded_release(rows);
+    test_guarded_release(gram);
+    free(weighed);
+    free(expected);
+    release(&t);
+    nst_team_destroy(team);
+  }
+}
+
+typedef struct distance {
+  size_t h, w, c, target_width;
+  bool weighed;
+} distance;
+
+static double expected_distance(const distance *d, const nst_comparison *c) {
+  double sum = 0.0;
+  for (size_t i = 0; i < d->h * d->w * d->c; i++) {
+    size_t pixel = i / d->c, row = pixel / d->w,
+           at = (row * d->target_width + pixel % d->w) * d->c + i % d->c;
+    double difference = (double)c->f[i] - (double)c->target[at];
+    sum += (c->rows ? (double)c->rows[pixel] : 1.0) * difference * difference;
+  }
+  return sum;
+}
+
+static void check_distance(const distance *d) {
+  size_t n = d->h * d->w * d->c;
+  test_random random = n;
+  float *f = test_floats(&random, n, 0, 9), *rows = test_floats(&random, d->h * d->w, 0, 1);
+  float *target = test_floats(&random, d->h * d->target_width * d->c, 0, 9);
+  void *workspace = test_guarded(nst_square_error_workspace(d->h, d->w, d->c));
+  rows[0] = 0.0F;
+  nst_comparison comparison = {.f = f,
+      .target = target,
+      .h = d->h,
+      .w = d->w,
+      .c = d->c,
+      .target_width = d->target_width,
+      .rows = d->weighed ? rows : NULL};
+  double alone = nst_square_error(NULL, &comparison, workspace), sum = expected_distance(d, &comparison);
+  assert_true(fabs(alone - sum) <= 1e-12 * sum);
+  for (int threads = 2; threads <= 4; threads++) {
+    nst_team *team = NULL;
+    assert_int_equal(nst_team_create(threads, 0, &team, NULL), NST_OK);
+    assert_true(nst_square_error(team, &comparison, workspace) == alone);
+    nst_team_destroy(team);
+  }
+  test_guarded_release(workspace);
+  free(f);
+  free(rows);
+  free(target);
+}
+
 static void square_error_agrees(void **state) {
   (void)state;
-  const size_t counts[] = {1, 100, 16384, 16385, 70001};
-  for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
-    size_t n = counts[k];
-    test_random random = n;
-    float *f = test_floats(&random, n, 0, 9), *p = test_floats(&random, n, 0, 9);
-    void *workspace = test_guarded(nst_square_error_workspace(n));
-    double sum = 0.0, alone = nst_square_error(NULL, f, p, n, workspace);
-    for (size_t i = 0; i < n; i++) sum += ((double)f[i] - (double)p[i]) * ((double)f[i] - (double)p[i]);
-    assert_true(fabs(alone - sum) <= 1e-12 * sum);
-    for (int threads = 2; threads <= 4; threads++) {
-      nst_team *team = NULL;
-      assert_int_equal(nst_team_create(threads, 0, &team, NULL), NST_OK);
-      assert_true(nst_square_error(team, f, p, n, workspace) == alone);
-      nst_team_destroy(team);
-    }
-    test_guarded_release(workspace);
-    free(f);
-    free(p);
-  }
+  static const distance all[] = {{1, 1, 1, 1, false}, {5, 20, 1, 20, false}, {16, 16, 64, 16, false},
+      {5, 3277, 1, 3277, false}, {7, 73, 137, 73, false}, {300, 2, 64, 2, true}, {9, 20, 64, 31, false},
+      {9, 20, 64, 31, true}};
+  for (size_t k = 0; k < sizeof all / sizeof all[0]; k++) check_distance(&all[k]);
 }
 
 int main(void) {
@@ -207,6 +284,7 @@ int main(void) {
       cmocka_unit_test(agrees_with_the_reference),
       cmocka_unit_test(does_not_depend_on_the_team),
       cmocka_unit_test(many_pixels_take_bounded_memory),
+      cmocka_unit_test(weighs_pixels),
       cmocka_unit_test(square_error_agrees),
   };
   nst_gemm_prepare();

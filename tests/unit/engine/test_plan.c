@@ -5,6 +5,7 @@
 #include "guarded.h"
 #include "network.h"
 #include "plan.h"
+#include "square_error.h"
 #include "support.h"
 
 #include <math.h>
@@ -62,8 +63,9 @@ static size_t more(size_t a, size_t b) {
 static size_t forward_workspace(const nst_plan_layer *l, int layer, int threads) {
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   size_t bytes = nst_conv_forward_workspace(row->in, row->out, l->forward, l->h, l->w, threads);
-  if (row->style_n > 0) bytes = more(bytes, nst_gram_workspace(l->pixels, row->out));
-  if (row->is_content) bytes = more(bytes, nst_square_error_workspace(l->pixels * (size_t)row->out));
+  if (row->style_n > 0) bytes = more(bytes, nst_gram_workspace(l->pixels, row->out, threads));
+  if (row->is_content)
+    bytes = more(bytes, nst_square_error_workspace((size_t)l->h, (size_t)l->w, (size_t)row->out));
   return (bytes + 3) / 4;
 }
 

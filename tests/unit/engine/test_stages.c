@@ -42,7 +42,8 @@ static ladder make_ladder(int coarse, int fine) {
 /* Its pictures have to stay where they are. */
 static void connect(ladder *l) {
   for (int i = 0; i < 2; i++)
-    l->stages[i].pictures = (nst_objective_pictures){&l->contents[i], &l->styles[i], 1};
+    l->stages[i].pictures =
+        (nst_objective_pictures){.content = &l->contents[i], .styles = &l->styles[i], .style_count = 1};
 }
 
 static void release_ladder(ladder *l) {
