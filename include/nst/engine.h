@@ -99,6 +99,7 @@ typedef struct nst_objective_options {
    * at relu1_1, 2_1, 3_1, 4_1 and 5_1, and for the content at relu4_2. */
   double style_layers[NST_LAYER_COUNT], content_layers[NST_LAYER_COUNT];
   double style_weights[NST_MAX_STYLES]; /* shares of the styles, at least 0, in any unit; all 0: equal ones */
+  double tv_weight;                     /* t, at least 0; the reference: 0, which computes none of it */
   int tile; /* 0: the network sees a picture as a whole; else at least NST_LEAST_TILE: tiles of about so many
                pixels a side, one after the other, each with the surroundings that its own pixels depend on.
                The losses and gradients are the same but for rounding, for two forward passes, and memory for
@@ -108,15 +109,20 @@ typedef struct nst_objective_options {
 /* Sets the reference's options, with its layers spelt out. */
 void nst_objective_options_init(nst_objective_options *options);
 
+typedef enum nst_loss_kind { NST_LOSS_CONTENT, NST_LOSS_STYLE, NST_LOSS_TV } nst_loss_kind;
+
+/* "content", "style" or "tv": static storage. */
+const char *nst_loss_kind_name(nst_loss_kind kind);
+
 typedef struct nst_layer_loss {
-  const char *name; /* "relu1_1"; static storage */
-  bool is_style;    /* else content */
-  double loss;      /* weighted, as it enters the total */
+  const char *name; /* "relu1_1", or "tv", which is of the image itself; static storage */
+  nst_loss_kind kind;
+  double loss; /* weighted, as it enters the total */
 } nst_layer_loss;
 
 typedef struct nst_losses {
-  double total, content, style; /* total = content + style */
-  int count;                    /* valid entries of layers: the styles' from relu1_1 on, then the contents' */
+  double total, content, style, tv; /* total = content + style + tv */
+  int count; /* valid entries of layers: the styles' from relu1_1 on, the contents', "tv" with a tv_weight */
   nst_layer_loss layers[NST_MAX_LOSSES];
 } nst_losses;
 
@@ -135,7 +141,11 @@ typedef struct nst_objective_pictures {
  * ReLU, P the content's, G = F^T F / (height * width) its Gram matrix. With several styles A is the mean of
  * their Gram matrices by style_weights. With a mask G = sum w F^T F / sum w over the pixels, w the square of
  * the mask averaged down to the layer (Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
- * Transfer", section 4); the contents' losses are of all pixels. */
+ * Transfer", section 4); the contents' losses are of all pixels.
+ *
+ * A tv_weight adds tv_weight / (height * width) * the sum over the pixels and their three channels of the
+ * squared differences to the right and the lower neighbour, in levels of 0..255 (total variation of Rudin,
+ * Osher & Fatemi, Physica D 60, 1992, in its squared anisotropic variant): noise costs more than slopes. */
 typedef struct nst_objective nst_objective;
 
 /* Computes the targets. The content sets the size of the image; the styles may have other sizes; every side

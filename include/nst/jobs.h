@@ -15,11 +15,11 @@
 
 /* Where a running job is. Kept in memory, not in the store. */
 typedef struct nst_job_progress {
-  double fraction;              /* 0..1 of the work */
-  int evaluation, evaluations;  /* loss evaluations done, and planned */
-  int scale_index, scale_count; /* 0-based index and number of the sizes gone through */
-  int width, height;            /* pixels of the image being optimised */
-  double loss, content_loss, style_loss;
+  double fraction;                                /* 0..1 of the work */
+  int evaluation, evaluations;                    /* loss evaluations done, and planned */
+  int scale_index, scale_count;                   /* 0-based index and number of the sizes gone through */
+  int width, height;                              /* pixels of the image being optimised */
+  double loss, content_loss, style_loss, tv_loss; /* the first is the sum of the others */
   double eta_seconds; /* estimated time to the end of the run; negative while unknown */
 } nst_job_progress;
 
@@ -156,7 +156,7 @@ nst_status nst_jobs_read_preview(nst_jobs *jobs, const char *id, nst_buf *out, n
 /* The losses of a job, one entry for each evaluation in order. Set up with _init, freed with _release. */
 typedef struct nst_job_loss {
   int evaluation; /* 1-based */
-  double loss, content_loss, style_loss;
+  double loss, content_loss, style_loss, tv_loss;
 } nst_job_loss;
 
 typedef struct nst_job_history {

@@ -24,7 +24,7 @@ cJSON *nst_layers_to_json(const nst_losses *losses) {
       return NULL;
     }
     if (!cJSON_AddStringToObject(item, "name", layer->name) ||
-        !cJSON_AddStringToObject(item, "kind", layer->is_style ? "style" : "content") ||
+        !cJSON_AddStringToObject(item, "kind", nst_loss_kind_name(layer->kind)) ||
         !cJSON_AddItemToObject(item, "loss", number(layer->loss))) {
       cJSON_Delete(list);
       return NULL;

@@ -82,6 +82,7 @@ static bool on_progress(void *context, const nst_progress *p) {
       .loss = p->losses->total,
       .content_loss = p->losses->content,
       .style_loss = p->losses->style,
+      .tv_loss = p->losses->tv,
       .eta_seconds = p->eta_seconds,
   };
   bool go_on = nst_run_progress(job->run, &progress);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VERSION = 2, DIGITS = NST_SHA256_SIZE - 1, LAYERS = NST_MAX_LOSSES };
+enum { VERSION = 3, DIGITS = NST_SHA256_SIZE - 1, LAYERS = NST_MAX_LOSSES };
 
 static const uint32_t magic = 0x6e737463; /* "nstc" */
 
@@ -20,9 +20,9 @@ typedef struct header {
   int32_t stage, stage_evaluation, recoveries, averaged, has_best, unused;
   double seconds, stage_first, damping;
   double best_loss;
-  double total, content, style; /* of the first evaluation */
+  double total, content, style, tv; /* of the first evaluation */
   double layer[LAYERS];
-  uint8_t is_style[LAYERS];
+  uint8_t kind[LAYERS]; /* nst_loss_kind */
   uint64_t optimizer_bytes;
 } header;
 
@@ -33,7 +33,7 @@ _Static_assert(sizeof(header) % 8 == 0, "what follows is aligned");
 /* Every member is 8 bytes, so there is no padding that could differ. */
 typedef struct job_parts {
   char weights[64];
-  double content_weight, style_weight, learning_rate, average;
+  double content_weight, style_weight, tv_weight, learning_rate, average;
   double style_layers[NST_LAYER_COUNT], content_layers[NST_LAYER_COUNT], style_weights[NST_MAX_STYLES];
   int64_t pooling, exact, optimizer, line_search, history, clamp, precondition, stages;
 } job_parts;
@@ -66,6 +66,7 @@ void nst_job_identity(const nst_weights *weights, const nst_stage *stages, int s
   const nst_objective_options *o = &options->objective;
   job_parts id = {.content_weight = o->content_weight,
       .style_weight = o->style_weight,
+      .tv_weight = o->tv_weight,
       .learning_rate = options->learning_rate,
       .average = options->average,
       .pooling = o->pooling,
@@ -133,11 +134,12 @@ static header make_header(const nst_checkpoint *c, const char *identity) {
       .total = c->first.total,
       .content = c->first.content,
       .style = c->first.style,
+      .tv = c->first.tv,
       .optimizer_bytes = c->optimizer.size};
   memcpy(h.identity, identity, DIGITS);
   for (int i = 0; i < c->first.count; i++) {
     h.layer[i] = c->first.layers[i].loss;
-    h.is_style[i] = c->first.layers[i].is_style;
+    h.kind[i] = (uint8_t)c->first.layers[i].kind;
   }
   return h;
 }
@@ -192,9 +194,10 @@ static nst_status check_header(const header *h, size_t size, const char *identit
 }
 
 static nst_losses first_losses(const header *h) {
-  nst_losses first = {.total = h->total, .content = h->content, .style = h->style, .count = h->layers};
+  nst_losses first = {
+      .total = h->total, .content = h->content, .style = h->style, .tv = h->tv, .count = h->layers};
   for (int i = 0; i < h->layers; i++)
-    first.layers[i] = (nst_layer_loss){"", h->is_style[i] != 0, h->layer[i]};
+    first.layers[i] = (nst_layer_loss){"", (nst_loss_kind)h->kind[i], h->layer[i]};
   return first;
 }
 

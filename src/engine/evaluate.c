@@ -1,6 +1,7 @@
 #include "gram.h"
 #include "objective_state.h"
 #include "square_error.h"
+#include "total_variation.h"
 
 #include <string.h>
 
@@ -98,18 +99,18 @@ static void finish_losses(nst_objective *o) {
   }
 }
 
-static void add_layer(nst_losses *losses, int layer, bool is_style, double loss) {
+static void add_layer(nst_losses *losses, int layer, nst_loss_kind kind, double loss) {
   losses->layers[losses->count++] =
-      (nst_layer_loss){.name = nst_vgg19[layer].name, .is_style = is_style, .loss = loss};
-  *(is_style ? &losses->style : &losses->content) += loss;
+      (nst_layer_loss){.name = nst_vgg19[layer].name, .kind = kind, .loss = loss};
+  *(kind == NST_LOSS_STYLE ? &losses->style : &losses->content) += loss;
 }
 
 static void collect(const nst_objective *o, nst_losses *losses) {
   *losses = (nst_losses){0};
   for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (o->layers.style[i]) add_layer(losses, i, true, o->terms[i].style_loss);
+    if (o->layers.style[i]) add_layer(losses, i, NST_LOSS_STYLE, o->terms[i].style_loss);
   for (int i = 0; i < NST_VGG19_CONVS; i++)
-    if (o->layers.content[i]) add_layer(losses, i, false, o->terms[i].content_loss);
+    if (o->layers.content[i]) add_layer(losses, i, NST_LOSS_CONTENT, o->terms[i].content_loss);
   losses->total = losses->style + losses->content;
 }
 
@@ -133,6 +134,15 @@ static nst_seed seed_gradient(void *context, int layer) {
   return seed;
 }
 
+/* Of the image as a whole: the network has no part in it. */
+static void add_variation(const nst_objective *o, const float *x, float *gradient, nst_losses *losses) {
+  if (o->options.tv_weight <= 0.0) return;
+  losses->tv = nst_total_variation(
+      o->team, &o->info, x, (size_t)o->height, (size_t)o->width, o->options.tv_weight, gradient);
+  losses->total += losses->tv;
+  losses->layers[losses->count++] = (nst_layer_loss){.name = "tv", .kind = NST_LOSS_TV, .loss = losses->tv};
+}
+
 nst_status nst_objective_profile(nst_objective *objective, const float *x, float *gradient,
     nst_losses *losses, nst_profile *profile, nst_error *err) {
   objective->profile = profile;
@@ -143,7 +153,7 @@ nst_status nst_objective_profile(nst_objective *objective, const float *x, float
 
 /* The first pass goes from the first tile to the last and adds up the losses; the second goes back to the
  * first, with the gradients. The last tile's activations are still there when it begins. */
-nst_status nst_objective_evaluate(
+static nst_status evaluate_network(
     nst_objective *o, const float *x, float *gradient, nst_losses *losses, nst_error *err) {
   const int count = nst_tiling_count(&o->tiling);
   nst_status status = NST_OK;
@@ -173,4 +183,11 @@ nst_status nst_objective_evaluate(
     add_gradient(&view, gradient);
   }
   return NST_OK;
+}
+
+nst_status nst_objective_evaluate(
+    nst_objective *objective, const float *x, float *gradient, nst_losses *losses, nst_error *err) {
+  nst_status status = evaluate_network(objective, x, gradient, losses, err);
+  if (status == NST_OK) add_variation(objective, x, gradient, losses);
+  return status;
 }

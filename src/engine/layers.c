@@ -14,6 +14,10 @@ int nst_layer_find(const char *name) {
   return -1;
 }
 
+const char *nst_loss_kind_name(nst_loss_kind kind) {
+  return kind == NST_LOSS_TV ? "tv" : kind == NST_LOSS_STYLE ? "style" : "content";
+}
+
 bool nst_layer_is_usable(int layer) {
   return layer + 1 == NST_LAYER_COUNT || !nst_vgg19[layer + 1].pool_before;
 }

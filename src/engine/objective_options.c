@@ -36,6 +36,7 @@ static nst_status check_layers(const double *factors, const char *field, nst_err
 static nst_status check_options(const nst_objective_options *options, nst_error *err) {
   nst_status status = check_weight(options->content_weight, "content_weight", err);
   if (status == NST_OK) status = check_weight(options->style_weight, "style_weight", err);
+  if (status == NST_OK) status = check_weight(options->tv_weight, "tv_weight", err);
   if (status == NST_OK) status = check_layers(options->style_layers, "style_layers", err);
   if (status == NST_OK) status = check_layers(options->content_layers, "content_layers", err);
   for (size_t i = 0; status == NST_OK && i < NST_MAX_STYLES; i++)

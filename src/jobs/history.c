@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An entry in the store: the number of the evaluation and the three losses' bits, each 64 bits,
- * little-endian. */
-enum { VALUES = 4, ENTRY = VALUES * 8, EVALUATIONS_MAX = 10000000 };
+/* In the store: a mark, then for each entry the number of the evaluation and the four losses' bits, each 64
+ * bits, little-endian. Jobs of earlier versions have no mark, and three losses: there was no tv_loss. */
+enum { VALUES = 5, VALUES_BEFORE = 4, WORD = 8, EVALUATIONS_MAX = 10000000 };
+
+static const uint64_t mark = UINT64_C(0x326c74736968746e); /* no number of an evaluation */
 
 void nst_job_history_init(nst_job_history *history) {
   *history = (nst_job_history){NULL, 0};
@@ -32,26 +34,38 @@ static double value_of(uint64_t bits) {
 }
 
 nst_status nst_history_write(const nst_job_history *history, nst_buf *out, nst_error *err) {
-  nst_status status = nst_buf_reserve(out, (size_t)history->count * ENTRY, err);
+  const uint64_t first = htole64(mark);
+  nst_status status = nst_buf_reserve(out, ((size_t)history->count * VALUES + 1) * WORD, err);
+  if (status == NST_OK && history->count > 0) status = nst_buf_append(out, &first, sizeof first, err);
   for (int i = 0; status == NST_OK && i < history->count; i++) {
     const nst_job_loss *l = &history->losses[i];
     const uint64_t entry[VALUES] = {htole64((uint64_t)l->evaluation), htole64(bits_of(l->loss)),
-        htole64(bits_of(l->content_loss)), htole64(bits_of(l->style_loss))};
+        htole64(bits_of(l->content_loss)), htole64(bits_of(l->style_loss)), htole64(bits_of(l->tv_loss))};
     status = nst_buf_append(out, entry, sizeof entry, err);
   }
   return status;
 }
 
+static bool is_marked(const void *data, size_t size) {
+  uint64_t first = 0;
+  if (size >= sizeof first) memcpy(&first, data, sizeof first);
+  return le64toh(first) == mark;
+}
+
 nst_status nst_history_read(const void *data, size_t size, nst_job_history *out, nst_error *err) {
   nst_job_history_release(out);
-  size_t count = size / ENTRY;
-  if (size % ENTRY != 0 || count > EVALUATIONS_MAX)
+  const bool marked = is_marked(data, size);
+  const size_t entry_size = WORD * (size_t)(marked ? VALUES : VALUES_BEFORE);
+  const char *at = (const char *)data + (marked ? WORD : 0);
+  if (marked) size -= WORD;
+  size_t count = size / entry_size;
+  if (size % entry_size != 0 || count > EVALUATIONS_MAX)
     return nst_fail(err, NST_CORRUPT, "the stored losses have no whole number of entries");
   out->losses = calloc(count + 1, sizeof *out->losses);
   if (!out->losses) return nst_fail_memory(err, "the losses");
   for (size_t i = 0; i < count; i++) {
-    uint64_t entry[VALUES];
-    memcpy(entry, (const char *)data + i * ENTRY, sizeof entry);
+    uint64_t entry[VALUES] = {0};
+    memcpy(entry, at + i * entry_size, entry_size);
     uint64_t evaluation = le64toh(entry[0]);
     if (evaluation < 1 || evaluation > EVALUATIONS_MAX ||
         (i > 0 && (int)evaluation <= out->losses[i - 1].evaluation)) {
@@ -59,7 +73,7 @@ nst_status nst_history_read(const void *data, size_t size, nst_job_history *out,
       return nst_fail(err, NST_CORRUPT, "the stored losses are out of order");
     }
     out->losses[i] = (nst_job_loss){(int)evaluation, value_of(le64toh(entry[1])), value_of(le64toh(entry[2])),
-        value_of(le64toh(entry[3]))};
+        value_of(le64toh(entry[3])), value_of(le64toh(entry[4]))};
     out->count = (int)i + 1;
   }
   return NST_OK;

@@ -42,8 +42,8 @@ bool nst_run_progress(nst_run *run, const nst_job_progress *progress) {
   int64_t now = nst_clock_mono_ns();
   (void)pthread_mutex_lock(&jobs->lock);
   if (progress->evaluation > 0) {
-    nst_run_remember_loss(run,
-        &(nst_job_loss){progress->evaluation, progress->loss, progress->content_loss, progress->style_loss});
+    nst_run_remember_loss(run, &(nst_job_loss){progress->evaluation, progress->loss, progress->content_loss,
+                                   progress->style_loss, progress->tv_loss});
     jobs->metrics.evaluations++;
     if (run->progress_ns)
       nst_histogram_add(&jobs->metrics.evaluation_time, (double)(now - run->progress_ns) * 1e-9);

@@ -72,7 +72,8 @@ cJSON *nst_job_progress_to_json(const nst_job_view *view) {
       json && add_number(json, "fraction", p->fraction) && add_integer(json, "evaluation", p->evaluation) &&
           add_integer(json, "evaluations", p->evaluations) && add(json, "scale", scale_to_json(p)) &&
           add_number(json, "loss", p->loss) && add_number(json, "content_loss", p->content_loss) &&
-          add_number(json, "style_loss", p->style_loss) && add_eta(json, "eta_seconds", p->eta_seconds));
+          add_number(json, "style_loss", p->style_loss) && add_number(json, "tv_loss", p->tv_loss) &&
+          add_eta(json, "eta_seconds", p->eta_seconds));
 }
 
 static cJSON *output_to_json(const nst_job_output *output) {
@@ -151,7 +152,7 @@ cJSON *nst_job_preview_to_json(const nst_job_view *view) {
 }
 
 cJSON *nst_job_history_to_json(const nst_job_view *view, const nst_job_history *history) {
-  static const char *const names[] = {"loss", "content_loss", "style_loss"};
+  static const char *const names[] = {"loss", "content_loss", "style_loss", "tv_loss"};
   cJSON *json = cJSON_CreateObject();
   double *values = calloc((size_t)history->count + 1, sizeof *values);
   bool complete = json && values && add_text(json, "id", view->job.id) &&
@@ -159,10 +160,11 @@ cJSON *nst_job_history_to_json(const nst_job_view *view, const nst_job_history *
                                       : add(json, "evaluations", cJSON_CreateNull()));
   for (int i = 0; complete && i < history->count; i++) values[i] = history->losses[i].evaluation;
   if (complete) complete = add(json, "evaluation", cJSON_CreateDoubleArray(values, history->count));
-  for (int k = 0; complete && k < 3; k++) {
+  for (size_t k = 0; complete && k < sizeof names / sizeof names[0]; k++) {
     for (int i = 0; i < history->count; i++) {
       const nst_job_loss *l = &history->losses[i];
-      values[i] = k == 0 ? l->loss : k == 1 ? l->content_loss : l->style_loss;
+      const double of[] = {l->loss, l->content_loss, l->style_loss, l->tv_loss};
+      values[i] = of[k];
     }
     /* cJSON prints what is not finite as null. */
     complete = add(json, names[k], cJSON_CreateDoubleArray(values, history->count));

@@ -11,13 +11,14 @@ test('one entry for each evaluation, kept after the end', async () => {
   const { id, links } = await server.accept({ size: 32, iterations: 20 });
   const job = await server.finished(id);
   const answer = await server.get(links.history);
-  const { evaluation, evaluations, loss, content_loss, style_loss, ...rest } = answer.json();
+  const { evaluation, evaluations, loss, content_loss, style_loss, tv_loss, ...rest } = answer.json();
   assert.deepEqual(rest, { id });
   assert.deepEqual(evaluation, Array.from({ length: 20 }, (_, i) => i + 1));
   assert.equal(evaluations, null, 'it has ended');
   assert.equal(job.state, 'succeeded');
-  for (const values of [loss, content_loss, style_loss]) assert.equal(values.length, 20);
+  for (const values of [loss, content_loss, style_loss, tv_loss]) assert.equal(values.length, 20);
   assert.ok(loss.at(-1) < loss[0]);
+  assert.ok(tv_loss.every((value) => value === 0), 'without a tv_weight');
   loss.forEach((sum, i) => assert.ok(Math.abs(sum - content_loss[i] - style_loss[i]) < 1e-4 * sum, `evaluation ${i + 1}`));
   assert.equal((await server.get(links.history, { 'if-none-match': answer.headers.etag })).status, 304);
 });

@@ -118,7 +118,7 @@ static void check_losses(const fixture *t, const nst_losses *losses, double tole
   double style = 0.0;
   for (int i = 0; i < 6; i++) {
     assert_string_equal(losses->layers[i].name, names[i]);
-    assert_int_equal(losses->layers[i].is_style, i < 5);
+    assert_int_equal(losses->layers[i].kind, i < 5 ? NST_LOSS_STYLE : NST_LOSS_CONTENT);
     assert_near(losses->layers[i].loss, t->layers[i], tolerance);
     if (i < 5) style += losses->layers[i].loss;
   }

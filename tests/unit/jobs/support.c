@@ -273,6 +273,7 @@ static bool wait_at_gate(stage *s, nst_run *run, bool previews, bool saves) {
         .width = 8,
         .height = 6,
         .loss = 3.5 + i,
+        .tv_loss = 0.5 * i,
         .eta_seconds = 40.0};
     char preview[32];
     if (previews && nst_run_preview_due(run)) {

@@ -21,6 +21,7 @@ static int check_history(stage *s, const char *id) {
   for (int i = 0; i < history.count; i++) {
     assert_int_equal(history.losses[i].evaluation, i + 1);
     assert_true(history.losses[i].loss == 3.5 + (i + 1));
+    assert_true(history.losses[i].tv_loss == 0.5 * (i + 1));
   }
   int count = history.count;
   nst_job_history_release(&history);
@@ -111,6 +112,33 @@ static void losses_after_the_checkpoint_are_computed_anew(void **state) {
   stage_until(s, resumed_at_three);
   stage_wait_progress(s, id);
   (void)check_history(s, id);
+}
+
+/* Numbers of evaluations and three losses, as they were stored before there was a fourth. */
+static void losses_of_an_earlier_version_are_read(void **state) {
+  stage *s = *state;
+  nst_store *store = s->place->store;
+  char id[NST_ID_SIZE];
+  nst_job_history history;
+  nst_jobs_options options = stage_options();
+  nst_job_history_init(&history);
+  test_insert(store, "wait save", id);
+  int64_t lease = test_claim(store, NULL);
+  unsigned char entries[2][32] = {{1}, {2}};
+  const unsigned char number[8] = {0, 0, 0, 0, 0, 0, 0x14, 0x40}; /* 5.0 */
+  memcpy(entries[0] + 8, number, sizeof number);
+  memcpy(entries[1] + 24, number, sizeof number);
+  const nst_output_picture saved[] = {{"history", {entries, sizeof entries}}};
+  assert_int_equal(store->ops->save(store, id, lease, saved, 1, NULL), NST_OK);
+  options.workers = 0;
+  stage_begin(s, &options);
+  assert_int_equal(nst_jobs_history(s->jobs, id, &history, NULL), NST_OK);
+  assert_int_equal(history.count, 2);
+  assert_int_equal(history.losses[1].evaluation, 2);
+  assert_true(history.losses[0].loss == 5.0 && history.losses[0].style_loss == 0.0);
+  assert_true(history.losses[1].loss == 0.0 && history.losses[1].style_loss == 5.0);
+  assert_true(history.losses[0].tv_loss == 0.0 && history.losses[1].tv_loss == 0.0);
+  nst_job_history_release(&history);
 }
 
 static void damaged_losses_do_not_stop_a_job(void **state) {
@@ -337,6 +365,7 @@ int main(void) {
       TEST(a_stopped_job_goes_on_where_it_was),
       TEST(a_lost_job_goes_on_from_its_last_checkpoint),
       TEST(losses_after_the_checkpoint_are_computed_anew),
+      TEST(losses_of_an_earlier_version_are_read),
       TEST(damaged_losses_do_not_stop_a_job),
       TEST(a_full_disk_costs_checkpoints_and_not_the_job),
       TEST(a_run_that_may_not_save_stops),

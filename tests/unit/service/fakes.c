@@ -301,7 +301,7 @@ nst_status nst_jobs_history(nst_jobs *jobs, const char *id, nst_job_history *out
     out->count = jobs->losses;
     out->losses = calloc((size_t)out->count + 1, sizeof *out->losses);
     for (int i = 0; i < out->count; i++)
-      out->losses[i] = (nst_job_loss){i + 1, i == 1 ? INFINITY : 100.5 / (i + 1), 1, 2};
+      out->losses[i] = (nst_job_loss){i + 1, i == 1 ? INFINITY : 100.5 / (i + 1), 1, 2, 3};
   }
   return leave(jobs, status);
 }

@@ -259,7 +259,7 @@ static void losses(void **state) {
   answer = get(server, id, "/history", "");
   assert_non_null(strstr(answer.body,
       "\"evaluations\":1000,\"evaluation\":[1,2,3],\"loss\":[100.5,null,33.5],\"content_loss\":[1,1,1],"
-      "\"style_loss\":[2,2,2]}"));
+      "\"style_loss\":[2,2,2],\"tv_loss\":[3,3,3]}"));
   assert_string_equal(answer_header(&answer, "Cache-Control"), "no-cache");
   (void)snprintf(headers, sizeof headers, "If-None-Match: %s\r\n", answer_header(&answer, "ETag"));
   answer_free(&answer);

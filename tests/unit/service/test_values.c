@@ -184,11 +184,12 @@ static void a_job_that_runs(void **state) {
   (void)state;
   nst_job_view view = {.job = {.id = "abc", .state = NST_JOB_RUNNING, .started_ms = 1, .attempts = 2},
       .has_progress = true,
-      .progress = {0.5, 5, 10, 0, 1, 64, 48, INFINITY, 1.5, NAN, -1}};
+      .progress = {0.5, 5, 10, 0, 1, 64, 48, INFINITY, 1.5, NAN, 2.5, -1}};
   cJSON *json = printed(&view);
   const cJSON *progress = member(json, "progress");
   assert_true(cJSON_IsNull(member(json, "queue")));
   assert_true(cJSON_IsNull(member(progress, "loss")) && cJSON_IsNull(member(progress, "style_loss")));
+  assert_true(member(progress, "tv_loss")->valuedouble == 2.5);
   assert_true(cJSON_IsNull(member(progress, "eta_seconds")));
   assert_int_equal(member(progress, "evaluations")->valueint, 10);
   assert_int_equal(member(member(progress, "scale"), "height")->valueint, 48);
