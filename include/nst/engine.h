@@ -88,6 +88,10 @@ bool nst_layer_is_usable(int layer);
 
 typedef enum nst_pooling { NST_POOLING_MAX, NST_POOLING_AVG } nst_pooling;
 
+/* What of a style's activations is matched: their Gram matrices, or each channel's mean and standard
+ * deviation, which say less and cost less. */
+typedef enum nst_style_loss { NST_STYLE_LOSS_GRAM, NST_STYLE_LOSS_MEAN_STD } nst_style_loss;
+
 typedef struct nst_objective_options {
   double content_weight; /* c, at least 0; the reference: 1 */
   double style_weight;   /* multiplies each 1000/n^2, at least 0; the reference: 1 */
@@ -100,6 +104,7 @@ typedef struct nst_objective_options {
   double style_layers[NST_LAYER_COUNT], content_layers[NST_LAYER_COUNT];
   double style_weights[NST_MAX_STYLES]; /* shares of the styles, at least 0, in any unit; all 0: equal ones */
   double tv_weight;                     /* t, at least 0; the reference: 0, which computes none of it */
+  nst_style_loss style_loss;            /* the reference: Gram matrices */
   int tile; /* 0: the network sees a picture as a whole; else at least NST_LEAST_TILE: tiles of about so many
                pixels a side, one after the other, each with the surroundings that its own pixels depend on.
                The losses and gradients are the same but for rounding, for two forward passes, and memory for
@@ -142,6 +147,13 @@ typedef struct nst_objective_pictures {
  * their Gram matrices by style_weights. With a mask G = sum w F^T F / sum w over the pixels, w the square of
  * the mask averaged down to the layer (Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
  * Transfer", section 4); the contents' losses are of all pixels.
+ *
+ * With NST_STYLE_LOSS_MEAN_STD a style layer's loss is instead style_weight * factor * 1000/n^2 * P *
+ * (mean((m - m')^2) + mean((s - s')^2)), means over the n channels; m and s are a channel's mean and standard
+ * deviation over the pixels (weighted by w with a mask), m' and s' the styles', averaged by style_weights
+ * (Li, Wang, Liu & Hou 2017, "Demystifying Neural Style Transfer"; Huang & Belongie 2017, "Arbitrary Style
+ * Transfer in Real-time with Adaptive Instance Normalization"). P = mean(m'^2 + s'^2) gives it the unit and
+ * about the size of the loss of Gram matrices, so that the same style_weight is about as strong.
  *
  * A tv_weight adds tv_weight / (height * width) * the sum over the pixels and their three channels of the
  * squared differences to the right and the lower neighbour, in levels of 0..255 (total variation of Rudin,

@@ -35,7 +35,7 @@ typedef struct job_parts {
   char weights[64];
   double content_weight, style_weight, tv_weight, learning_rate, average;
   double style_layers[NST_LAYER_COUNT], content_layers[NST_LAYER_COUNT], style_weights[NST_MAX_STYLES];
-  int64_t pooling, exact, optimizer, line_search, history, clamp, precondition, stages;
+  int64_t pooling, exact, style_loss, optimizer, line_search, history, clamp, precondition, stages;
 } job_parts;
 
 /* Adds to the digest so far. */
@@ -71,6 +71,7 @@ void nst_job_identity(const nst_weights *weights, const nst_stage *stages, int s
       .average = options->average,
       .pooling = o->pooling,
       .exact = o->exact,
+      .style_loss = o->style_loss,
       .optimizer = options->optimizer,
       .line_search = options->line_search,
       .history = options->history,

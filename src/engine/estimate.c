@@ -2,7 +2,6 @@
  * networks of the styles and of the content work one after the other in one block of memory; the targets, the
  * iterate and the optimiser live beside it until the end.
  */
-#include "gram.h"
 #include "minimiser.h"
 #include "objective_state.h"
 
@@ -36,12 +35,14 @@ static nst_plan_options plan_options(
       .layers = layers};
 }
 
-/* The Gram matrices: targets, what the gradient is multiplied with, and their sums. */
+/* The styles' targets, what the gradient is multiplied with, and their sums. */
 static size_t style_targets(const nst_layers *layers) {
   size_t bytes = 0;
   for (int i = 0; i < NST_LAYER_COUNT; i++) {
-    size_t n = (size_t)nst_vgg19[i].out * (size_t)nst_vgg19[i].out;
-    if (layers->style[i]) bytes += 2 * n * sizeof(float) + nst_gram_sums(nst_vgg19[i].out) * sizeof(double);
+    const int c = nst_vgg19[i].out;
+    if (layers->style[i])
+      bytes += 2 * nst_layers_style_floats(layers, c) * sizeof(float) +
+               nst_layers_style_sums(layers, c) * sizeof(double);
   }
   return bytes;
 }

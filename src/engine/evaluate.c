@@ -1,4 +1,5 @@
 #include "gram.h"
+#include "moments.h"
 #include "objective_state.h"
 #include "square_error.h"
 #include "total_variation.h"
@@ -50,6 +51,10 @@ static const float *target_of(const nst_view *v, int layer) {
          ((size_t)outer.row * width + (size_t)outer.column) * (size_t)nst_vgg19[layer].out;
 }
 
+static bool has_moments(const nst_objective *o) {
+  return o->layers.style_loss == NST_STYLE_LOSS_MEAN_STD;
+}
+
 typedef struct loss_visit {
   nst_objective *objective;
   const nst_view *view;
@@ -64,7 +69,8 @@ static void visit_losses(void *context, int layer, const float *f, void *workspa
   const int c = nst_vgg19[layer].out, level = nst_level_of(layer);
   nst_term *t = &o->terms[layer];
   if (o->layers.style[layer])
-    nst_gram_add(o->team, f, l->pixels, c, v->style_rows[level], t->sums, workspace);
+    (has_moments(o) ? nst_moments_add : nst_gram_add)(
+        o->team, f, l->pixels, c, v->style_rows[level], t->sums, workspace);
   if (o->layers.content[layer]) {
     const nst_comparison comparison = {.f = f,
         .target = target_of(v, layer),
@@ -82,7 +88,7 @@ static void begin_losses(nst_objective *o) {
   for (int i = 0; i < NST_LAYER_COUNT; i++) {
     nst_term *t = &o->terms[i];
     t->content_loss = 0.0;
-    if (t->sums) memset(t->sums, 0, nst_gram_sums(nst_vgg19[i].out) * sizeof *t->sums);
+    if (t->sums) memset(t->sums, 0, nst_layers_style_sums(&o->layers, nst_vgg19[i].out) * sizeof *t->sums);
   }
 }
 
@@ -94,8 +100,10 @@ static void finish_losses(nst_objective *o) {
     const int c = nst_vgg19[i].out;
     const double weight = o->guide.weights[nst_level_of(i)];
     const double scale = 4.0 * t->style_weight / ((double)c * (double)c * weight);
-    t->style_loss =
-        t->style_weight * nst_gram_loss(o->team, t->sums, weight, c, t->style_target, scale, t->style);
+    double loss = has_moments(o)
+                      ? nst_moments_loss(t->sums, weight, c, t->style_target, t->style_weight, t->style)
+                      : nst_gram_loss(o->team, t->sums, weight, c, t->style_target, scale, t->style);
+    t->style_loss = t->style_weight * loss;
   }
 }
 
@@ -122,7 +130,7 @@ static nst_seed seed_gradient(void *context, int layer) {
   const nst_term *t = &o->terms[layer];
   nst_seed seed = {0};
   if (t->style_weight > 0.0) {
-    seed.style = t->style;
+    *(has_moments(o) ? &seed.moments : &seed.style) = t->style;
     seed.style_rows = v->style_rows[nst_level_of(layer)];
   }
   if (t->content_weight > 0.0) {

@@ -1,5 +1,7 @@
 #include "layers.h"
 
+#include "gram.h"
+
 #include <string.h>
 
 _Static_assert((int)NST_LAYER_COUNT == (int)NST_VGG19_CONVS, "the layers of the public header");
@@ -36,11 +38,19 @@ void nst_layers_resolve(nst_objective_options *options) {
   }
 }
 
+size_t nst_layers_style_floats(const nst_layers *layers, int c) {
+  return (size_t)c * (layers->style_loss == NST_STYLE_LOSS_MEAN_STD ? 2 : (size_t)c);
+}
+
+size_t nst_layers_style_sums(const nst_layers *layers, int c) {
+  return layers->style_loss == NST_STYLE_LOSS_MEAN_STD ? 2 * (size_t)c : nst_gram_sums(c);
+}
+
 nst_layers nst_layers_used(const nst_objective_options *options) {
   nst_objective_options resolved = {0};
   if (options) resolved = *options;
   nst_layers_resolve(&resolved);
-  nst_layers layers = {.last = 0};
+  nst_layers layers = {.style_loss = resolved.style_loss};
   for (int i = 0; i < NST_LAYER_COUNT; i++) {
     layers.style[i] = resolved.style_layers[i] > 0.0;
     layers.content[i] = resolved.content_layers[i] > 0.0;

@@ -1,5 +1,4 @@
 #include "gemm.h"
-#include "gram.h"
 #include "input.h"
 #include "memory.h"
 #include "nst/engine.h"
@@ -21,19 +20,20 @@ static size_t pixels_at(const nst_objective *o, int layer) {
 
 static nst_status allocate_terms(nst_objective *o, nst_error *err) {
   for (int i = 0; i < NST_LAYER_COUNT; i++) {
-    size_t n = square(nst_vgg19[i].out);
+    const int c = nst_vgg19[i].out;
+    size_t n = nst_layers_style_floats(&o->layers, c);
     nst_term *t = &o->terms[i];
     bool fits = true;
     if (o->layers.style[i]) {
-      t->style_weight = o->options.style_weight * o->options.style_layers[i] * 1000.0 / (double)n;
+      t->style_weight = o->options.style_weight * o->options.style_layers[i] * 1000.0 / (double)square(c);
       t->style_target = nst_floats_allocate(n);
       t->style = nst_floats_allocate(n);
-      t->sums = calloc(nst_gram_sums(nst_vgg19[i].out), sizeof *t->sums);
+      t->sums = calloc(nst_layers_style_sums(&o->layers, c), sizeof *t->sums);
       fits = t->style_target && t->style && t->sums;
     }
     if (o->layers.content[i]) {
       t->content_weight = o->options.content_weight * o->options.content_layers[i];
-      t->content_target = nst_floats_allocate(pixels_at(o, i) * (size_t)nst_vgg19[i].out);
+      t->content_target = nst_floats_allocate(pixels_at(o, i) * (size_t)c);
       fits = fits && t->content_target;
     }
     if (!fits) return nst_fail_memory(err, "the targets of the losses");

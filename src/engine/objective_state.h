@@ -11,9 +11,11 @@
 /* What one layer adds to the loss. */
 typedef struct nst_term {
   double style_weight, content_weight;  /* of the mean squares */
-  float *style_target, *content_target; /* [c][c] and [h][w][c]; NULL for layers without such a loss */
-  float *style; /* f * style is the gradient of the style's loss at the last evaluation, as in seed.h */
-  double *sums; /* of the Gram matrix, as nst_gram_add makes them */
+  float *style_target, *content_target; /* [c][c], or [2][c] of moments, and [h][w][c]; NULL for layers
+                                           without such a loss */
+  float
+      *style; /* makes the gradient of the style's loss at the last evaluation: style or moments of seed.h */
+  double *sums;                    /* as nst_gram_add or nst_moments_add makes them */
   double style_loss, content_loss; /* at the last evaluation */
 } nst_term;
 

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include "gram.h"
+#include "moments.h"
 #include "square_error.h"
 
 #include "nst/engine.h"
@@ -138,7 +139,10 @@ static size_t forward_workspace(const nst_plan_options *o, const nst_plan *plan,
   const nst_plan_layer *l = &plan->layers[layer];
   const nst_vgg19_layer *row = &nst_vgg19[layer];
   size_t bytes = nst_conv_forward_workspace(row->in, row->out, l->forward, l->h, l->w, o->threads);
-  if (plan->used.style[layer]) bytes = larger(bytes, nst_gram_workspace(l->pixels, row->out, o->threads));
+  if (plan->used.style[layer])
+    bytes = larger(bytes, plan->used.style_loss == NST_STYLE_LOSS_MEAN_STD
+                              ? nst_moments_workspace(l->pixels, row->out)
+                              : nst_gram_workspace(l->pixels, row->out, o->threads));
   if (plan->used.content[layer])
     bytes = larger(bytes, nst_square_error_workspace((size_t)l->h, (size_t)l->w, (size_t)row->out));
   return bytes / sizeof(float);

@@ -68,18 +68,22 @@ void nst_stopwatch_forward(nst_stopwatch *watch, const nst_plan *plan, int layer
   note(watch, &entry);
 }
 
-/* A style's loss is mostly its Gram matrix; a content's a difference, its square and a sum for each value. */
+/* A style's loss is mostly its Gram matrix, if it has one; a content's a difference, its square and a sum for
+ * each value. */
 void nst_stopwatch_loss(nst_stopwatch *watch, const nst_plan *plan, int layer) {
   if (!watch->profile) return;
   nst_profile_entry entry = {.layer = nst_vgg19[layer].name, .pass = "loss", .method = "elementwise"};
-  if (plan->used.style[layer]) {
+  const double values = (double)plan->layers[layer].pixels * (double)nst_vgg19[layer].out;
+  const bool moments = plan->used.style_loss == NST_STYLE_LOSS_MEAN_STD;
+  if (plan->used.style[layer] && moments) /* a sum, a product and a sum for each value */
+    entry.flops_direct = entry.flops = 3.0 * values;
+  if (plan->used.style[layer] && !moments) {
     double panels = (double)nst_vgg19[layer].out / NST_PANEL, full = style_flops(&plan->layers[layer], layer);
     entry.method = "product";
     entry.flops_direct = full / 2.0;
     entry.flops = full * (panels + 0.5) / (2.0 * panels); /* three quarters of blocks on the diagonal */
   }
   if (plan->used.content[layer]) {
-    double values = (double)plan->layers[layer].pixels * (double)nst_vgg19[layer].out;
     entry.flops_direct += 3.0 * values;
     entry.flops += 3.0 * values;
   }

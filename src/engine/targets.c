@@ -1,12 +1,13 @@
 #include "gram.h"
 #include "input.h"
+#include "moments.h"
 #include "objective_options.h"
 #include "objective_state.h"
 
 #include <string.h>
 
-static size_t square(int n) {
-  return (size_t)n * (size_t)n;
+static bool has_moments(const nst_objective *o) {
+  return o->layers.style_loss == NST_STYLE_LOSS_MEAN_STD;
 }
 
 /* Copies the tile's part of a picture of `width` pixels, and makes the network's input of it. */
@@ -40,21 +41,26 @@ static nst_status pass_forward(const nst_objective *o, const nst_picture *pictur
 static void visit_style(void *context, int layer, const float *f, void *workspace) {
   const nst_view *v = context;
   if (!v->objective->layers.style[layer]) return;
-  nst_gram_add(v->network.team, f, v->network.plan.layers[layer].pixels, nst_vgg19[layer].out,
-      v->style_rows[nst_level_of(layer)], v->objective->terms[layer].sums, workspace);
+  (has_moments(v->objective) ? nst_moments_add : nst_gram_add)(v->network.team, f,
+      v->network.plan.layers[layer].pixels, nst_vgg19[layer].out, v->style_rows[nst_level_of(layer)],
+      v->objective->terms[layer].sums, workspace);
 }
 
-/* Adds the Gram matrix of style `index` of `count` to the target, with equal shares in the reference's order
- * of operations. */
+/* Adds the Gram matrix or the moments of style `index` of `count` to the target, with equal shares in the
+ * reference's order of operations. */
 static void blend_style(
     const nst_objective *o, int layer, const nst_guide *guide, size_t index, size_t count) {
   const nst_term *t = &o->terms[layer];
   int c = nst_vgg19[layer].out;
-  float *gram = t->style; /* not used before the first evaluation */
-  nst_gram_finish(o->team, t->sums, guide->weights[nst_level_of(layer)], c, gram);
+  float *values = t->style; /* not used before the first evaluation */
+  const double weight = guide->weights[nst_level_of(layer)];
+  if (has_moments(o))
+    nst_moments_finish(t->sums, weight, c, values);
+  else
+    nst_gram_finish(o->team, t->sums, weight, c, values);
   float share = (float)(nst_style_share(&o->options, count, index) * (double)count);
-  for (size_t i = 0; i < square(c); i++) {
-    float own = share * gram[i], sum = index == 0 ? own : t->style_target[i] + own;
+  for (size_t i = 0; i < nst_layers_style_floats(&o->layers, c); i++) {
+    float own = share * values[i], sum = index == 0 ? own : t->style_target[i] + own;
     t->style_target[i] = index + 1 == count ? sum / (float)count : sum;
   }
 }
@@ -69,13 +75,22 @@ static nst_status add_style(
   int last = 0;
   for (int i = 0; i < NST_LAYER_COUNT; i++)
     if (o->layers.style[i]) {
-      memset(o->terms[i].sums, 0, nst_gram_sums(nst_vgg19[i].out) * sizeof *o->terms[i].sums);
+      memset(o->terms[i].sums, 0,
+          nst_layers_style_sums(&o->layers, nst_vgg19[i].out) * sizeof *o->terms[i].sums);
       last = i;
     }
   status = pass_forward(o, style, &guide, last, visit_style, err);
   for (int i = 0; status == NST_OK && i < NST_LAYER_COUNT; i++)
     if (o->layers.style[i]) blend_style(o, i, &guide, index, pictures->style_count);
   return status;
+}
+
+/* Gives losses of moments the unit and about the size of those of Gram matrices, whose entries are products
+ * of two activations. */
+static void scale_moments(nst_objective *o) {
+  for (int i = 0; i < NST_LAYER_COUNT; i++)
+    if (o->layers.style[i])
+      o->terms[i].style_weight *= nst_moments_power(o->terms[i].style_target, nst_vgg19[i].out);
 }
 
 /* ---- Content */
@@ -109,5 +124,6 @@ nst_status nst_targets_make(
   nst_status status = NST_OK;
   for (size_t i = 0; status == NST_OK && i < pictures->style_count; i++)
     status = add_style(objective, pictures, i, err);
+  if (status == NST_OK && has_moments(objective)) scale_moments(objective);
   return status == NST_OK ? set_content(objective, pictures->content, err) : status;
 }

@@ -191,6 +191,7 @@ static void another_job_is_refused(void **state) {
   other = o, other.objective.content_weight = 1.5, assert_refused(&other, &in);
   other = o, other.objective.style_weight = 1.5, assert_refused(&other, &in);
   other = o, other.objective.tv_weight = 1.5, assert_refused(&other, &in);
+  other = o, other.objective.style_loss = NST_STYLE_LOSS_MEAN_STD, assert_refused(&other, &in);
   other = o, other.objective.pooling = NST_POOLING_AVG, assert_refused(&other, &in);
   other = o, other.objective.exact = true, assert_refused(&other, &in);
   other = o, other.optimizer = NST_OPTIMIZER_ADAM, assert_refused(&other, &in);
