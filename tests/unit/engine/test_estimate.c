@@ -16,6 +16,7 @@
 enum { THREADS = 2, MOST_STYLES = 2 };
 
 static test_model model;
+static nst_style_loss style_loss; /* of all jobs of a test */
 
 typedef struct job {
   nst_size content, styles[MOST_STYLES];
@@ -27,7 +28,8 @@ typedef struct job {
 } job;
 
 static nst_memory_request request_of(const job *j) {
-  static const nst_objective_options exactly = {.exact = true};
+  static nst_objective_options chosen;
+  chosen = (nst_objective_options){.exact = j->exact, .style_loss = style_loss};
   return (nst_memory_request){.width = j->content.width,
       .height = j->content.height,
       .styles = j->styles,
@@ -36,7 +38,7 @@ static nst_memory_request request_of(const job *j) {
       .history = j->history,
       .iterations = j->iterations,
       .threads = THREADS,
-      .objective = j->exact ? &exactly : NULL};
+      .objective = &chosen};
 }
 
 static size_t estimate(const nst_memory_request *request) {
@@ -66,7 +68,8 @@ static nst_status run(const job *j, interruption *make) {
   const nst_stylize_options options = {.objective = {.content_weight = 1.0,
                                            .style_weight = 1.0,
                                            .pooling = NST_POOLING_MAX,
-                                           .exact = j->exact},
+                                           .exact = j->exact,
+                                           .style_loss = style_loss},
       .optimizer = j->optimizer,
       .iterations = j->iterations,
       .learning_rate = 1.0,
@@ -160,6 +163,14 @@ static void a_job_with_a_large_style(void **state) {
 static void an_exact_job(void **state) {
   (void)state;
   assert_within_tenth(&(job){{192, 160}, {{128, 128}}, 1, NST_OPTIMIZER_LBFGS, 4, 2, true, NST_BUF_INIT});
+}
+
+static void a_job_with_means_and_deviations(void **state) {
+  (void)state;
+  style_loss = NST_STYLE_LOSS_MEAN_STD;
+  assert_within_tenth(&(job){{96, 64}, {{64, 96}}, 1, NST_OPTIMIZER_LBFGS, 3, 4, false, NST_BUF_INIT});
+  assert_within_tenth(&(job){{192, 256}, {{192, 256}}, 1, NST_OPTIMIZER_ADAM, 2, 100, false, NST_BUF_INIT});
+  style_loss = NST_STYLE_LOSS_GRAM;
 }
 
 /* What it restores is what it would have had. */
@@ -301,6 +312,7 @@ int main(void) {
       cmocka_unit_test(a_job_with_adam),
       cmocka_unit_test(a_job_with_a_large_style),
       cmocka_unit_test(an_exact_job),
+      cmocka_unit_test(a_job_with_means_and_deviations),
       cmocka_unit_test(a_job_that_goes_on),
       cmocka_unit_test(only_pairs_that_fill_count),
       cmocka_unit_test(the_largest_style_counts),
