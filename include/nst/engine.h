@@ -157,7 +157,8 @@ typedef struct nst_objective_pictures {
  *
  * A tv_weight adds tv_weight / (height * width) * the sum over the pixels and their three channels of the
  * squared differences to the right and the lower neighbour, in levels of 0..255 (total variation of Rudin,
- * Osher & Fatemi, Physica D 60, 1992, in its squared anisotropic variant): noise costs more than slopes. */
+ * Osher & Fatemi, Physica D 60, 1992, in its squared anisotropic variant): noise costs more than slopes. With
+ * style_weight 1, a tv_weight of 1 calms noise and 10 softens strokes. */
 typedef struct nst_objective nst_objective;
 
 /* Computes the targets. The content sets the size of the image; the styles may have other sizes; every side

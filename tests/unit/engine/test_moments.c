@@ -397,6 +397,27 @@ static void less_memory_is_estimated(void **state) {
   assert_true(moments + least <= gram);
 }
 
+/* A profile counts a sum, a product and a sum for each value, and no matrix product. */
+static void a_profile_knows_it(void **state) {
+  (void)state;
+  problem p = make_problem();
+  result r = evaluate(&p, NULL);
+  nst_profile profile;
+  int found = 0;
+  assert_int_equal(nst_objective_profile(r.objective, r.x, r.gradient, &r.losses, &profile, NULL), NST_OK);
+  for (int i = 0; i < profile.count; i++) {
+    const nst_profile_entry *e = &profile.entries[i];
+    assert_string_not_equal(e->method, "product");
+    if (strcmp(e->layer, "relu1_1") != 0 || strcmp(e->pass, "loss") != 0) continue;
+    assert_string_equal(e->method, "elementwise");
+    assert_true(e->flops_direct == 3.0 * SIDE * SIDE * 64 && e->flops == e->flops_direct);
+    found++;
+  }
+  assert_int_equal(found, 1);
+  release_result(&r);
+  release(&p);
+}
+
 static void an_unknown_loss_is_refused(void **state) {
   (void)state;
   problem p = make_problem();
@@ -424,6 +445,7 @@ int main(void) {
       cmocka_unit_test(shares_average_means_and_deviations),
       cmocka_unit_test(tiles_agree),
       cmocka_unit_test(less_memory_is_estimated),
+      cmocka_unit_test(a_profile_knows_it),
       cmocka_unit_test(an_unknown_loss_is_refused),
   };
   model = test_model_random(1);
