@@ -330,6 +330,11 @@ typedef struct nst_progress {
 /* Called on the calling thread after each evaluation; return false to stop. */
 typedef bool (*nst_progress_fn)(void *context, const nst_progress *progress);
 
+typedef struct nst_scale_report {
+  int width, height; /* pixels of the image */
+  int evaluations;   /* that were made */
+} nst_scale_report;
+
 typedef struct nst_stylize_report {
   double *losses; /* one per evaluation; malloc'd, freed by nst_stylize_report_release */
   int evaluations;
@@ -338,7 +343,8 @@ typedef struct nst_stylize_report {
   int recoveries;   /* times that the loss had exploded, was not finite or could not be lowered: the run went
                        on from its best image with a fresh optimiser and smaller steps */
   int stages;       /* scales that were computed; fewer than asked for when the deadline was near */
-  bool deadline_reached; /* fewer evaluations were made than asked for */
+  nst_scale_report scales[NST_MAX_STAGES]; /* `stages` of them, from coarse to fine */
+  bool deadline_reached;                   /* fewer evaluations were made than asked for */
   double seconds;
   double seconds_per_evaluation; /* median */
 } nst_stylize_report;

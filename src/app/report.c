@@ -45,6 +45,22 @@ static cJSON *losses_to_json(const nst_stylize_report *run) {
   return list;
 }
 
+static cJSON *scales_to_json(const nst_stylize_report *run) {
+  cJSON *list = cJSON_CreateArray();
+  for (int i = 0; list && i < run->stages; i++) {
+    const nst_scale_report *scale = &run->scales[i];
+    cJSON *item = cJSON_CreateObject();
+    if (item && cJSON_AddNumberToObject(item, "width", scale->width) &&
+        cJSON_AddNumberToObject(item, "height", scale->height) &&
+        cJSON_AddNumberToObject(item, "evaluations", scale->evaluations) && cJSON_AddItemToArray(list, item))
+      continue;
+    cJSON_Delete(item);
+    cJSON_Delete(list);
+    return NULL;
+  }
+  return list;
+}
+
 static bool add(cJSON *object, const char *name, cJSON *item) {
   if (item && cJSON_AddItemToObject(object, name, item)) return true;
   cJSON_Delete(item);
@@ -63,7 +79,7 @@ static bool fill(cJSON *json, const nst_report_facts *facts) {
   const nst_stylize_report *run = facts->run;
   return add(json, "losses", losses_to_json(run)) && add(json, "layers", nst_layers_to_json(&run->first)) &&
          add(json, "evaluations", cJSON_CreateNumber(run->evaluations)) &&
-         add(json, "best_loss", number(run->best_loss)) &&
+         add(json, "scales", scales_to_json(run)) && add(json, "best_loss", number(run->best_loss)) &&
          add(json, "seconds", cJSON_CreateNumber(run->seconds)) &&
          add(json, "seconds_per_evaluation", cJSON_CreateNumber(run->seconds_per_evaluation)) &&
          add(json, "peak_rss_bytes", cJSON_CreateNumber(nst_peak_rss_bytes())) &&

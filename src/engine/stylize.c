@@ -431,6 +431,10 @@ static void fill_report(nst_stylize_state *s, nst_stylize_report *report) {
       .seconds = since(s->started),
       .seconds_per_evaluation = seconds_per_evaluation(s)};
   if (s->evaluations > 0) s->losses = NULL;
+  for (int i = 0; i <= s->stage; i++) {
+    const nst_picture *content = s->stages[i].pictures.content;
+    report->scales[i] = (nst_scale_report){content->width, content->height, s->schedule.made[i]};
+  }
 }
 
 static nst_status run(

@@ -46,6 +46,12 @@ test('run writes a picture and a report', async () => {
   assert.match(report.weights, /^sha256:[0-9a-f]{64}$/);
   assert.deepEqual([report.options.preset, report.options.size, report.options.iterations], ['balanced', 48, 4]);
   assert.equal(report.best_loss, Math.min(...report.losses));
+  assert.deepEqual(report.scales, [{ width: 48, height: 32, evaluations: 4 }]);
+});
+
+test('the report tells what was computed at each scale', async () => {
+  const { report } = await painted('--iterations=2', '--scale-iterations=5', '--scales=2', '--resize=stretch');
+  assert.deepEqual(report.scales, [{ width: 64, height: 64, evaluations: 5 }, { width: 128, height: 128, evaluations: 2 }]);
 });
 
 // The picture and the report of a small run with these options.

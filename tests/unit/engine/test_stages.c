@@ -126,6 +126,10 @@ static void goes_from_coarse_to_fine(void **state) {
   assert_int_equal(out.picture.height, 32);
   assert_int_equal(out.report.stages, 2);
   assert_int_equal(out.report.evaluations, 10);
+  assert_int_equal(out.report.scales[0].evaluations, 6);
+  assert_int_equal(out.report.scales[0].height, 16);
+  assert_int_equal(out.report.scales[1].evaluations, 4);
+  assert_int_equal(out.report.scales[1].width, 40);
   assert_false(out.report.deadline_reached);
   /* It began where the coarse one ended, not at the content. */
   result alone = {.picture = NST_PICTURE_INIT};
