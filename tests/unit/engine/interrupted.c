@@ -49,7 +49,8 @@ void test_result_release(test_result *result) {
 test_result test_run(
     const test_model *model, const test_inputs *in, const nst_stylize_options *options, test_keeper *keeper) {
   test_result out = {.picture = NST_PICTURE_INIT};
-  const nst_stage stage = {.pictures = {&in->content, in->styles, in->style_count}};
+  const nst_stage stage = {
+      .pictures = {.content = &in->content, .styles = in->styles, .style_count = in->style_count}};
   out.status = nst_stylize(model->weights, NULL, &stage, 1, options, keeper ? keep : NULL, keeper,
       &out.picture, &out.report, &out.err);
   return out;

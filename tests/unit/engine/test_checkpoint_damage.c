@@ -47,7 +47,7 @@ static void every_truncated_one_is_refused(void **state) {
   nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
   test_inputs in = test_inputs_make();
   char identity[NST_SHA256_SIZE];
-  const nst_stage stage = {.pictures = {&in.content, in.styles, 1}};
+  const nst_stage stage = {.pictures = {.content = &in.content, .styles = in.styles, .style_count = 1}};
   nst_job_identity(model.weights, &stage, 1, &options, identity);
   nst_checkpoint c;
   for (size_t size = 0; size < good.size; size++) {

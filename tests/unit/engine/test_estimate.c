@@ -76,7 +76,8 @@ static nst_status run(const job *j, interruption *make) {
       .history = j->history,
       .checkpoint = j->checkpoint.data,
       .checkpoint_size = j->checkpoint.size};
-  const nst_stage stage = {.pictures = {&content, styles, j->style_count}};
+  const nst_stage stage = {
+      .pictures = {.content = &content, .styles = styles, .style_count = j->style_count}};
   nst_team *team = NULL;
   nst_status status = nst_team_create(THREADS, 0, &team, NULL);
   if (status == NST_OK)

@@ -60,7 +60,7 @@ static void a_run_without_memory_says_so(void **state) {
     nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
     nst_error err = NST_ERROR_INIT;
     allocations = failures;
-    const nst_stage stage = {.pictures = {&content, styles, 2}};
+    const nst_stage stage = {.pictures = {.content = &content, .styles = styles, .style_count = 2}};
     status = nst_stylize(model.weights, NULL, &stage, 1, &options, NULL, NULL, &out, &report, &err);
     allocations = -1;
     if (status != NST_OK) {

@@ -273,9 +273,10 @@ static void a_deadline_is_kept(void **state) {
 
 static nst_schedule three_scales(double deadline) {
   static nst_picture pictures[3] = {{100, 100, NULL}, {200, 200, NULL}, {400, 400, NULL}};
-  const nst_stage stages[3] = {{.pictures = {&pictures[0], NULL, 1}, .iterations = 40},
-      {.pictures = {&pictures[1], NULL, 1}, .iterations = 40},
-      {.pictures = {&pictures[2], NULL, 1}, .iterations = 40}};
+  const nst_stage stages[3] = {
+      {.pictures = {.content = &pictures[0], .styles = NULL, .style_count = 1}, .iterations = 40},
+      {.pictures = {.content = &pictures[1], .styles = NULL, .style_count = 1}, .iterations = 40},
+      {.pictures = {.content = &pictures[2], .styles = NULL, .style_count = 1}, .iterations = 40}};
   const nst_stylize_options options = {.deadline_seconds = deadline};
   nst_schedule s;
   nst_schedule_init(&s, stages, 3, &options);

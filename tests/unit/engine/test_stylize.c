@@ -51,7 +51,7 @@ typedef struct result {
 static result stylize(nst_team *team, const nst_stylize_options *options, record *r) {
   nst_picture content = test_picture(28, 20, 1), style = test_picture(24, 30, 2);
   result out = {.picture = NST_PICTURE_INIT};
-  const nst_stage stage = {.pictures = {&content, &style, 1}};
+  const nst_stage stage = {.pictures = {.content = &content, .styles = &style, .style_count = 1}};
   out.status = nst_stylize(
       model.weights, team, &stage, 1, options, r ? note : NULL, r, &out.picture, &out.report, &out.err);
   nst_picture_release(&content);
@@ -269,7 +269,7 @@ static void nothing_to_do_ends(void **state) {
     nst_stylize_options options = defaults(23);
     options.optimizer = optimizers[i];
     result out = {.picture = NST_PICTURE_INIT};
-    const nst_stage stage = {.pictures = {&content, &content, 1}};
+    const nst_stage stage = {.pictures = {.content = &content, .styles = &content, .style_count = 1}};
     out.status = nst_stylize(
         model.weights, NULL, &stage, 1, &options, NULL, NULL, &out.picture, &out.report, &out.err);
     assert_int_equal(out.status, NST_OK);
