@@ -73,7 +73,7 @@ enum {
   NST_LAYER_COUNT = 13,                     /* relu1_1 .. relu5_1, in VGG19's order */
   NST_MAX_LOSSES = 2 * NST_LAYER_COUNT + 1, /* a style's and a content's of each layer, and "tv" */
   NST_MAX_STYLES = 16,
-  NST_LEAST_TILE = 64, /* pixels */
+  NST_LEAST_TILE = 192, /* pixels */
   NST_MIN_SIDE = 16    /* pixels: relu5_1 has stride 16 */
 };
 

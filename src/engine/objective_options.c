@@ -45,8 +45,8 @@ static nst_status check_options(const nst_objective_options *options, nst_error 
   if (options->pooling != NST_POOLING_MAX && options->pooling != NST_POOLING_AVG)
     return nst_fail_field(err, NST_INVALID, "pooling", "max, avg", "pooling must be max or avg");
   if (options->tile != 0 && options->tile < NST_LEAST_TILE)
-    return nst_fail_field(err, NST_INVALID, "tile", "0, or at least 64",
-        "tile must be 0 or at least 64 pixels, not %d", options->tile);
+    return nst_fail_field(err, NST_INVALID, "tile", "0, or at least 192",
+        "tile must be 0 or at least 192 pixels, not %d", options->tile);
   if (options->style_loss != NST_STYLE_LOSS_GRAM && options->style_loss != NST_STYLE_LOSS_MEAN_STD)
     return nst_fail_field(
         err, NST_INVALID, "style_loss", "gram, mean_std", "style_loss must be gram or mean_std");

@@ -104,23 +104,27 @@ static nst_conv_method cheapest(int h, int w) {
 /* relu1_2 is the sharpest picture of the content that is pooled, and style gradients are strongest there:
  * with tiles of one pooling window each, a maximum of equal neighbourhoods is decided as in the direct
  * method. */
-static nst_conv_method forward_method(int layer, const nst_plan_layer *l, bool exact) {
+static nst_conv_method forward_method(int layer, nst_conv_method best, bool exact) {
   if (exact || layer == 0) return NST_CONV_DIRECT;
-  return layer == 1 ? NST_CONV_WINOGRAD_2 : cheapest(l->h, l->w);
+  return layer == 1 ? NST_CONV_WINOGRAD_2 : best;
 }
 
 static void set_layers(const nst_plan_options *o, nst_plan *plan) {
-  int h = o->h, w = o->w;
+  int h = o->h, w = o->w, whole_h = o->whole_h > 0 ? o->whole_h : h,
+      whole_w = o->whole_w > 0 ? o->whole_w : w;
   for (int i = 0; i <= plan->used.last; i++) {
     if (nst_vgg19[i].pool_before) {
       h /= 2;
       w /= 2;
+      whole_h /= 2;
+      whole_w /= 2;
     }
+    nst_conv_method best = cheapest(whole_h, whole_w);
     nst_plan_layer *l = &plan->layers[i];
     *l = (nst_plan_layer){.h = h, .w = w, .pixels = (size_t)h * (size_t)w};
     l->pooled = nst_layers_pool_after(&plan->used, i);
-    l->forward = forward_method(i, l, o->exact);
-    l->backward = i == 0 ? NST_CONV_DIRECT : cheapest(h, w);
+    l->forward = forward_method(i, best, o->exact);
+    l->backward = i == 0 ? NST_CONV_DIRECT : best;
   }
 }
 

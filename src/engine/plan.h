@@ -44,6 +44,7 @@ typedef struct nst_plan_options {
                      the input */
   bool exact;     /* forward by the direct method alone */
   const nst_layers *layers; /* with losses; NULL: the reference's */
+  int whole_h, whole_w;     /* the picture that this is a tile of, whose methods it takes; 0: none */
 } nst_plan_options;
 
 /* NST_INVALID for sides below NST_MIN_SIDE, NST_NO_MEMORY for a size that overflows. */

@@ -2,15 +2,18 @@
 
 #include "vgg19.h"
 
-static int divide_up(int a, int b) {
-  return a / b + (a % b > 0);
+/* Tiles that would be narrower than a step become fewer: borders lie a step apart. */
+static int count_parts(int length, int side) {
+  int parts = length / side + (length % side > 0), most = length / NST_TILE_STEP;
+  if (parts > most) parts = most;
+  return parts > 1 ? parts : 1;
 }
 
 nst_tiling nst_tiling_make(int height, int width, int side) {
   nst_tiling tiling = {.height = height, .width = width, .rows = 1, .columns = 1};
   if (side < 1) return tiling;
-  tiling.rows = divide_up(height, side);
-  tiling.columns = divide_up(width, side);
+  tiling.rows = count_parts(height, side);
+  tiling.columns = count_parts(width, side);
   return tiling;
 }
 
@@ -18,11 +21,12 @@ int nst_tiling_count(const nst_tiling *tiling) {
   return tiling->rows * tiling->columns;
 }
 
-/* Where part `index` of `parts` begins. */
+/* Where part `index` of `parts` begins: so that its surroundings begin at a multiple of the step. */
 static int border(int length, int parts, int index) {
+  if (index == 0) return 0;
   if (index == parts) return length;
   int exact = (int)((long long)length * index / parts);
-  return exact / NST_TILE_STEP * NST_TILE_STEP;
+  return (exact - NST_TILE_HALO + NST_TILE_STEP / 2) / NST_TILE_STEP * NST_TILE_STEP + NST_TILE_HALO;
 }
 
 static int at_least_zero(int a) {

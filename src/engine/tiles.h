@@ -14,9 +14,9 @@
 #include <stddef.h>
 
 enum {
-  NST_LEVELS = 5, /* of poolings: relu1_x .. relu5_x; of level l, a pixel stands for 2^l x 2^l */
-  NST_TILE_STEP = 16,
-  NST_TILE_HALO = 80 /* pixels: 70, rounded up to the step */
+  NST_LEVELS = 5,      /* of poolings: relu1_x .. relu5_x; of level l, a pixel stands for 2^l x 2^l */
+  NST_TILE_STEP = 192, /* pixels */
+  NST_TILE_HALO = 80   /* 70, rounded up to whole pixels of relu5_1 */
 };
 
 /* A rectangle of pixels. */
@@ -29,7 +29,8 @@ typedef struct nst_tile {
   nst_area outer; /* with what they depend on, as far as the picture goes */
 } nst_tile;
 
-/* The tiles of a picture: about `side` pixels to a side, all nearly alike; 0: one, the whole. */
+/* The tiles of a picture: about `side` pixels to a side, all nearly alike, and none narrower than half a
+ * step; 0: one, the whole. */
 typedef struct nst_tiling {
   int height, width; /* of the picture */
   int rows, columns; /* of tiles */
@@ -41,7 +42,7 @@ int nst_tiling_count(const nst_tiling *tiling);
 /* Tile 0 .. count - 1, row by row. */
 nst_tile nst_tiling_at(const nst_tiling *tiling, int index);
 
-/* What an area whose borders are multiples of the step, or the picture's, is at a level: odd last rows and
+/* What an area whose borders are multiples of 16, or the picture's, is at a level: odd last rows and
  * columns are dropped by each pooling. */
 nst_area nst_area_at_level(nst_area area, int level);
 

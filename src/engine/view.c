@@ -32,6 +32,8 @@ nst_status nst_canvas_measure(
     nst_plan plan;
     own.h = tile.outer.height;
     own.w = tile.outer.width;
+    own.whole_h = options->h;
+    own.whole_w = options->w;
     nst_status status = nst_plan_make(&own, &plan, err);
     if (status != NST_OK) return status;
     need->memory = larger(need->memory, plan.floats);
@@ -92,6 +94,8 @@ nst_status nst_view_init(nst_view *view, const nst_objective *o, const nst_tilin
       .whole = nst_tiling_count(tiling) == 1};
   const nst_plan_options options = {.h = tile.outer.height,
       .w = tile.outer.width,
+      .whole_h = tiling->height,
+      .whole_w = tiling->width,
       .threads = nst_team_threads(o->team),
       .gradients = gradients,
       .exact = o->options.exact,
