@@ -74,7 +74,7 @@ enum {
   NST_MAX_LOSSES = 2 * NST_LAYER_COUNT + 1, /* a style's and a content's of each layer, and "tv" */
   NST_MAX_STYLES = 16,
   NST_LEAST_TILE = 192, /* pixels */
-  NST_MIN_SIDE = 16    /* pixels: relu5_1 has stride 16 */
+  NST_MIN_SIDE = 16     /* pixels: relu5_1 has stride 16 */
 };
 
 /* The name of a layer's activation, "relu1_1" for 0: static storage; and its index, -1 for a name that is
@@ -405,5 +405,18 @@ typedef struct nst_memory_request {
  * pictures and checkpoints. An optimisation that ends early takes less. Cheap, allocates nothing,
  * thread-safe. NST_INVALID (as nst_stylize would say), NST_NO_MEMORY (beyond any address space). */
 nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t *bytes, nst_error *err);
+
+typedef struct nst_memory_fit {
+  int tile;     /* for nst_objective_options */
+  int history;  /* for nst_stylize_options */
+  size_t bytes; /* what the job takes so, as estimated */
+} nst_memory_fit;
+
+/* How to compute a job in at most `limit` bytes: whole if it fits; else in tiles, as large ones as fit; if
+ * none do, L-BFGS with a line search, which makes up for it, also remembers fewer pairs (the reference's
+ * steps would become others). Where nothing fits it is what takes least, or nearly, and `bytes` exceeds
+ * `limit`. Statuses and the rest as above. */
+nst_status nst_engine_memory_fit(
+    const nst_memory_request *request, size_t limit, nst_memory_fit *fit, nst_error *err);
 
 #endif

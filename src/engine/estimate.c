@@ -104,3 +104,58 @@ nst_status nst_engine_memory_estimate(const nst_memory_request *request, size_t 
         request->width, request->height, request->history);
   return NST_OK;
 }
+
+/* ---- Choice */
+
+static nst_status try_fit(
+    nst_memory_request *request, nst_objective_options *objective, nst_memory_fit *fit, nst_error *err) {
+  objective->tile = fit->tile;
+  request->history = fit->history;
+  return nst_engine_memory_estimate(request, &fit->bytes, err);
+}
+
+/* Takes as many pairs as fit beside the rest, at least one. */
+static nst_status shorten(nst_memory_request *request, nst_objective_options *objective, size_t limit,
+    nst_memory_fit *fit, nst_error *err) {
+  int low = 1, high = fit->history;
+  while (low < high) {
+    fit->history = low + (high - low + 1) / 2;
+    nst_status status = try_fit(request, objective, fit, err);
+    if (status != NST_OK) return status;
+    if (fit->bytes <= limit)
+      low = fit->history;
+    else
+      high = fit->history - 1;
+  }
+  fit->history = low;
+  return try_fit(request, objective, fit, err);
+}
+
+nst_status nst_engine_memory_fit(
+    const nst_memory_request *request, size_t limit, nst_memory_fit *fit, nst_error *err) {
+  static const int tiles[] = {0, 1536, 1152, 768, 576, 384, NST_LEAST_TILE};
+  enum { COUNT = sizeof tiles / sizeof tiles[0], WITH_LESS_HISTORY = 4 };
+  nst_memory_request tried = *request;
+  nst_objective_options objective;
+  nst_objective_options_init(&objective);
+  if (request->objective) objective = *request->objective;
+  tried.objective = &objective;
+  const int own = objective.tile,
+            longer = request->width > request->height ? request->width : request->height;
+  const bool can_shorten =
+      request->optimizer == NST_OPTIMIZER_LBFGS && request->line_search != NST_LINE_SEARCH_NONE;
+  nst_status status = NST_OK;
+  for (int i = 0; i < COUNT; i++) {
+    if (i > 0 && (tiles[i] >= longer || own > 0)) continue;
+    *fit = (nst_memory_fit){.tile = i > 0 ? tiles[i] : own, .history = request->history};
+    status = try_fit(&tried, &objective, fit, err);
+    if (status != NST_OK || fit->bytes <= limit) return status;
+  }
+  for (int i = WITH_LESS_HISTORY; can_shorten && i < COUNT; i++) {
+    *fit = (nst_memory_fit){
+        .tile = tiles[i] < longer && own == 0 ? tiles[i] : fit->tile, .history = request->history};
+    status = shorten(&tried, &objective, limit, fit, err);
+    if (status != NST_OK || fit->bytes <= limit) return status;
+  }
+  return status;
+}

@@ -22,29 +22,45 @@ static size_t rows_floats(nst_area outer) {
   return floats;
 }
 
+static nst_status measure_tile(
+    nst_canvas_need *need, const nst_plan_options *whole, nst_area outer, bool masked, nst_error *err) {
+  nst_plan_options own = *whole;
+  nst_plan plan;
+  own.h = outer.height;
+  own.w = outer.width;
+  own.whole_h = whole->h;
+  own.whole_w = whole->w;
+  nst_status status = nst_plan_make(&own, &plan, err);
+  if (status != NST_OK) return status;
+  bool cut = outer.height < whole->h || outer.width < whole->w;
+  need->memory = larger(need->memory, plan.floats);
+  if (cut) {
+    need->input = larger(need->input, 3 * area_of(outer));
+    if (own.gradients) need->gradient = larger(need->gradient, 3 * area_of(outer));
+    need->content_rows = larger(need->content_rows, rows_floats(outer));
+  }
+  if (cut || masked) need->style_rows = larger(need->style_rows, rows_floats(outer));
+  return NST_OK;
+}
+
+/* Whether a tile before it, in its row of tiles or its column, is seen in the same size. */
+static bool is_seen(const nst_tiling *tiling, int index) {
+  const nst_area own = nst_tiling_at(tiling, index).outer;
+  for (int i = index % tiling->columns; i > 0; i--)
+    if (nst_tiling_at(tiling, index - i).outer.width == own.width) return true;
+  for (int i = index - tiling->columns; i >= 0; i -= tiling->columns)
+    if (nst_tiling_at(tiling, i).outer.height == own.height) return true;
+  return false;
+}
+
 nst_status nst_canvas_measure(
     nst_canvas_need *need, const nst_plan_options *options, int side, bool masked, nst_error *err) {
   const nst_tiling tiling = nst_tiling_make(options->h, options->w, side);
-  const int count = nst_tiling_count(&tiling);
-  for (int i = 0; i < count; i++) {
-    const nst_tile tile = nst_tiling_at(&tiling, i);
-    nst_plan_options own = *options;
-    nst_plan plan;
-    own.h = tile.outer.height;
-    own.w = tile.outer.width;
-    own.whole_h = options->h;
-    own.whole_w = options->w;
-    nst_status status = nst_plan_make(&own, &plan, err);
-    if (status != NST_OK) return status;
-    need->memory = larger(need->memory, plan.floats);
-    if (count > 1) {
-      need->input = larger(need->input, 3 * area_of(tile.outer));
-      if (own.gradients) need->gradient = larger(need->gradient, 3 * area_of(tile.outer));
-      need->content_rows = larger(need->content_rows, rows_floats(tile.outer));
-    }
-    if (count > 1 || masked) need->style_rows = larger(need->style_rows, rows_floats(tile.outer));
-  }
-  return NST_OK;
+  nst_status status = NST_OK;
+  for (int i = 0; status == NST_OK && i < nst_tiling_count(&tiling); i++)
+    if (!is_seen(&tiling, i))
+      status = measure_tile(need, options, nst_tiling_at(&tiling, i).outer, masked, err);
+  return status;
 }
 
 static bool allocate(float **out, size_t count) {

@@ -16,7 +16,10 @@
 enum { THREADS = 2, MOST_STYLES = 2 };
 
 static test_model model;
-static nst_style_loss style_loss; /* of all jobs of a test */
+/* Of all jobs of a test. */
+static nst_style_loss style_loss;
+static int tile;
+static bool robust; /* what the presets but the reference's have */
 
 typedef struct job {
   nst_size content, styles[MOST_STYLES];
@@ -29,12 +32,15 @@ typedef struct job {
 
 static nst_memory_request request_of(const job *j) {
   static nst_objective_options chosen;
-  chosen = (nst_objective_options){.exact = j->exact, .style_loss = style_loss};
+  chosen = (nst_objective_options){.exact = j->exact, .style_loss = style_loss, .tile = tile};
   return (nst_memory_request){.width = j->content.width,
       .height = j->content.height,
       .styles = j->styles,
       .style_count = j->style_count,
       .optimizer = j->optimizer,
+      .line_search = robust ? NST_LINE_SEARCH_BACKTRACKING : NST_LINE_SEARCH_NONE,
+      .clamp = robust,
+      .precondition = robust,
       .history = j->history,
       .iterations = j->iterations,
       .threads = THREADS,
@@ -69,8 +75,12 @@ static nst_status run(const job *j, interruption *make) {
                                            .style_weight = 1.0,
                                            .pooling = NST_POOLING_MAX,
                                            .exact = j->exact,
-                                           .style_loss = style_loss},
+                                           .style_loss = style_loss,
+                                           .tile = tile},
       .optimizer = j->optimizer,
+      .line_search = robust ? NST_LINE_SEARCH_BACKTRACKING : NST_LINE_SEARCH_NONE,
+      .clamp = robust,
+      .precondition = robust,
       .iterations = j->iterations,
       .learning_rate = 1.0,
       .history = j->history,
@@ -172,6 +182,48 @@ static void a_job_with_means_and_deviations(void **state) {
   assert_within_tenth(&(job){{96, 64}, {{64, 96}}, 1, NST_OPTIMIZER_LBFGS, 3, 4, false, NST_BUF_INIT});
   assert_within_tenth(&(job){{192, 256}, {{192, 256}}, 1, NST_OPTIMIZER_ADAM, 2, 100, false, NST_BUF_INIT});
   style_loss = NST_STYLE_LOSS_GRAM;
+}
+
+static void a_robust_job(void **state) {
+  (void)state;
+  robust = true;
+  assert_within_tenth(&(job){{256, 192}, {{256, 192}}, 1, NST_OPTIMIZER_LBFGS, 8, 4, false, NST_BUF_INIT});
+  robust = false;
+}
+
+static void a_job_in_tiles(void **state) {
+  (void)state;
+  robust = true;
+  tile = NST_LEAST_TILE;
+  assert_within_tenth(&(job){{800, 600}, {{600, 800}}, 1, NST_OPTIMIZER_LBFGS, 2, 1, false, NST_BUF_INIT});
+  tile = 0;
+  robust = false;
+}
+
+/* From memory for the whole picture to hardly any: tiles first, then a shorter history, and what is told
+ * fits. */
+static void a_job_is_made_to_fit(void **state) {
+  (void)state;
+  robust = true;
+  const job j = {{4096, 4096}, {{4096, 4096}}, 1, NST_OPTIMIZER_LBFGS, 100, 10, false, NST_BUF_INIT};
+  nst_memory_request request = request_of(&j);
+  const size_t whole = estimate(&request), gib = (size_t)1 << 30;
+  nst_memory_fit fit;
+  assert_int_equal(nst_engine_memory_fit(&request, whole, &fit, NULL), NST_OK);
+  assert_true(fit.tile == 0 && fit.history == 10 && fit.bytes == whole);
+  assert_int_equal(nst_engine_memory_fit(&request, whole - 1, &fit, NULL), NST_OK);
+  assert_true(fit.tile > 0 && fit.history == 10 && fit.bytes < whole);
+  int before = fit.tile;
+  assert_int_equal(nst_engine_memory_fit(&request, 7 * gib, &fit, NULL), NST_OK);
+  assert_true(fit.tile > 0 && fit.tile <= before && fit.history == 10 && fit.bytes <= 7 * gib);
+  assert_int_equal(nst_engine_memory_fit(&request, 3 * gib, &fit, NULL), NST_OK);
+  assert_true(fit.tile > 0 && fit.history >= 1 && fit.history < 10 && fit.bytes <= 3 * gib);
+  assert_int_equal(nst_engine_memory_fit(&request, gib, &fit, NULL), NST_OK);
+  assert_true(fit.bytes > gib);
+  robust = false;
+  request = request_of(&j); /* all of its pairs matter to the reference */
+  assert_int_equal(nst_engine_memory_fit(&request, 3 * gib, &fit, NULL), NST_OK);
+  assert_true(fit.history == 10 && fit.bytes > 3 * gib);
 }
 
 /* What it restores is what it would have had. */
@@ -314,6 +366,9 @@ int main(void) {
       cmocka_unit_test(a_job_with_a_large_style),
       cmocka_unit_test(an_exact_job),
       cmocka_unit_test(a_job_with_means_and_deviations),
+      cmocka_unit_test(a_robust_job),
+      cmocka_unit_test(a_job_in_tiles),
+      cmocka_unit_test(a_job_is_made_to_fit),
       cmocka_unit_test(a_job_that_goes_on),
       cmocka_unit_test(only_pairs_that_fill_count),
       cmocka_unit_test(the_largest_style_counts),
