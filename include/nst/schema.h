@@ -4,11 +4,14 @@
  * A table describes the members of a plain struct. The functions read and write that struct through the
  * table; they keep no state and are thread-safe on distinct objects. Member types: NST_FIELD_INT int64_t,
  * NST_FIELD_NUMBER double, NST_FIELD_BOOL bool, NST_FIELD_ENUM int (index into `choices`), NST_FIELD_STRING
- * char[capacity], NST_FIELD_NUMBERS nst_number_list, NST_FIELD_FACTORS double[number of `choices`].
+ * char[capacity], NST_FIELD_NUMBERS nst_number_list, NST_FIELD_FACTORS double[number of `choices`],
+ * NST_FIELD_VARIANTS char[capacity].
  *
  * NUMBERS is a list, as text "1,0.5" and in JSON [1, 0.5]; it may be empty. FACTORS gives numbers to names, 0
  * to those that are not told and more than 0 to one at least: as text "a=1,b=0.5", where "a" alone has 1, and
- * in JSON {"a": 1, "b": 0.5} or ["a", "b"].
+ * in JSON {"a": 1, "b": 0.5} or ["a", "b"]. VARIANTS gives several values to
+ * names, as text "a=1,2;b=x,y" and in JSON {"a": [1, 2], "b": ["x", "y"]}; it may be empty, and is held as
+ * the text without blanks. Which names and values there may be, its owner checks.
  */
 #ifndef NST_SCHEMA_H
 #define NST_SCHEMA_H
@@ -27,7 +30,8 @@ typedef enum nst_field_type {
   NST_FIELD_ENUM,
   NST_FIELD_STRING,
   NST_FIELD_NUMBERS,
-  NST_FIELD_FACTORS
+  NST_FIELD_FACTORS,
+  NST_FIELD_VARIANTS
 } nst_field_type;
 
 enum { NST_SCHEMA_LIST_MAX = 16 /* numbers of one field */ };
@@ -42,7 +46,7 @@ typedef struct nst_field {
   nst_field_type type;
   size_t offset;              /* of the member in the struct */
   double minimum, maximum;    /* inclusive; INT and NUMBER, and each number of NUMBERS and FACTORS */
-  size_t capacity;            /* STRING: size of the char array; NUMBERS: how many, at most 16 */
+  size_t capacity;            /* STRING, VARIANTS: size of the array; NUMBERS: how many, up to 16 */
   const char *const *choices; /* ENUM, FACTORS (at most 16): names, NULL at the end */
   const char *initial;        /* default, written as text */
   const char *unit;           /* "pixels", "seconds", ... or "" */

@@ -2,6 +2,7 @@
 
 #include "nst/utf8.h"
 #include "schema_list.h"
+#include "schema_variants.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -56,6 +57,9 @@ void nst_schema_bounds(const nst_field *field, char *out, size_t size) {
     used = (size_t)snprintf(out, size, "%.10g..%.10g each for some of ", field->minimum, field->maximum);
     write_choices(field, out, used, size);
     return;
+  case NST_FIELD_VARIANTS:
+    (void)snprintf(out, size, "name=value,value;name=value,value in up to %zu bytes", field->capacity - 1);
+    return;
   case NST_FIELD_ENUM:
     write_choices(field, out, 0, size);
   }
@@ -65,7 +69,7 @@ static nst_status refuse(const nst_field *field, const char *sent, nst_error *er
   char bounds[256];
   nst_schema_bounds(field, bounds, sizeof bounds);
   static const char *const kind[] = {"an integer", "a number", "a truth value", "one of the choices",
-      "a text", "a list of numbers", "factors of names"};
+      "a text", "a list of numbers", "factors of names", "lists of values"};
   return nst_fail_field(err, NST_INVALID, field->name, bounds, "%s must be %s (%s), not %.100s", field->name,
       kind[field->type], bounds, sent);
 }
@@ -133,6 +137,9 @@ static nst_status set_text(const nst_field *field, void *object, const char *tex
   case NST_FIELD_NUMBERS:
   case NST_FIELD_FACTORS:
     return nst_schema_list_set_text(field, member(field, object), text) ? NST_OK : refuse(field, text, err);
+  case NST_FIELD_VARIANTS:
+    return nst_schema_variants_set_text(field, member(field, object), text) ? NST_OK
+                                                                            : refuse(field, text, err);
   }
   return nst_fail(err, NST_INTERNAL, "field %s has no type", field->name);
 }
@@ -183,6 +190,10 @@ static nst_status set_json_value(const nst_field *field, void *object, const cJS
     return nst_schema_list_set_json(field, member(field, object), value)
                ? NST_OK
                : refuse(field, "what was sent", err);
+  if (field->type == NST_FIELD_VARIANTS)
+    return nst_schema_variants_set_json(field, member(field, object), value)
+               ? NST_OK
+               : refuse(field, "what was sent", err);
   return refuse(field, "a JSON value of another type", err);
 }
 
@@ -217,6 +228,8 @@ static cJSON *value_to_json(const nst_field *field, const void *object) {
   case NST_FIELD_NUMBERS:
   case NST_FIELD_FACTORS:
     return nst_schema_list_to_json(field, at);
+  case NST_FIELD_VARIANTS:
+    return nst_schema_variants_to_json(at);
   }
   return NULL;
 }
@@ -241,6 +254,7 @@ cJSON *nst_schema_to_json(const nst_schema *schema, const void *object) {
 /* The default in its JSON type, by way of a scratch object that holds just this member at offset 0. */
 static cJSON *default_to_json(const nst_field *field) {
   if (field->type == NST_FIELD_STRING) return cJSON_CreateString(field->initial);
+  if (field->type == NST_FIELD_VARIANTS) return nst_schema_variants_to_json(field->initial);
   union {
     int64_t integer;
     double number;
@@ -271,7 +285,8 @@ static bool describe_bounds(cJSON *item, const nst_field *field) {
 }
 
 static cJSON *describe(const nst_field *field) {
-  static const char *const types[] = {"integer", "number", "boolean", "string", "string", "array", "object"};
+  static const char *const types[] = {
+      "integer", "number", "boolean", "string", "string", "array", "object", "object"};
   cJSON *item = cJSON_CreateObject();
   if (item && add(item, "name", cJSON_CreateString(field->name)) &&
       add(item, "type", cJSON_CreateString(types[field->type])) &&
