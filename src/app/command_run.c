@@ -1,6 +1,8 @@
 #include "colours.h"
 #include "commands.h"
 #include "config.h"
+#include "grid_report.h"
+#include "grid_run.h"
 #include "inputs.h"
 #include "interrupt.h"
 #include "memory_budget.h"
@@ -33,6 +35,8 @@ typedef struct run_request {
 } run_request;
 
 typedef struct run_state {
+  const run_request *request;
+  nst_decoder *decoder;
   nst_progress_bar bar;
   nst_interrupt interrupt;
 } run_state;
@@ -81,15 +85,65 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
   return status;
 }
 
-static nst_status check_memory(const run_request *request, const nst_inputs *inputs, nst_error *err) {
+/* An nst_grid_host's; `context` is the run_state. */
+static nst_status load_for(void *context, const nst_options *options, nst_inputs *inputs, nst_error *err) {
+  const run_state *state = context;
+  const run_request *r = state->request;
+  nst_status status =
+      nst_load_inputs(state->decoder, options, r->content, r->styles, r->style_count, inputs, err);
+  if (status == NST_OK) nst_colours_prepare(options, inputs);
+  return status;
+}
+
+/* As stylize, for every cell of a sheet. */
+static nst_status stylize_sheet(const run_request *request, const nst_option_table *table,
+    const nst_weights *weights, nst_team *team, run_state *state, nst_error *err) {
+  const nst_grid_host host = {.table = table,
+      .weights = weights,
+      .team = team,
+      .context = state,
+      .load = load_for,
+      .callback = on_progress};
+  nst_picture sheet = NST_PICTURE_INIT;
+  nst_grid_run *grid = NULL;
+  nst_status status = nst_grid_run_create(&host, &request->options, &grid, err);
+  if (status == NST_OK) status = nst_grid_run_paint(grid, &sheet, err);
+  nst_progress_bar_end(&state->bar);
+  if (sheet.rgb) {
+    nst_status saved = save_picture(request, &sheet, err);
+    const nst_report_facts facts = {.weights = nst_weights_get_info(weights),
+        .threads = request->threads,
+        .width = sheet.width,
+        .height = sheet.height,
+        .schema = &table->schema,
+        .options = &request->options};
+    if (saved == NST_OK && request->report) saved = nst_grid_report_write(request->report, grid, &facts, err);
+    if (saved != NST_OK) status = saved;
+  }
+  nst_grid_run_destroy(grid);
+  nst_picture_release(&sheet);
+  return status;
+}
+
+typedef struct memory_check {
   nst_memory_budget budget;
-  nst_status status = nst_memory_budget_init(&budget, request->memory_limit, 1, request->threads, err);
-  return status == NST_OK ? nst_memory_budget_check(&budget, &request->options, &inputs->sent, err) : status;
+  const nst_job_sizes *sizes;
+} memory_check;
+
+static nst_status check_memory_of(void *context, const nst_options *options, nst_error *err) {
+  const memory_check *check = context;
+  return nst_memory_budget_check(&check->budget, options, check->sizes, err);
+}
+
+static nst_status check_memory(
+    const run_request *request, const nst_option_table *table, const nst_inputs *inputs, nst_error *err) {
+  memory_check check = {.sizes = &inputs->sent};
+  nst_status status = nst_memory_budget_init(&check.budget, request->memory_limit, 1, request->threads, err);
+  return status == NST_OK ? nst_grid_visit(table, &request->options, check_memory_of, &check, err) : status;
 }
 
 static nst_status run(const run_request *request, const nst_option_table *table, nst_error *err) {
-  run_state state;
-  nst_decoder *decoder = NULL;
+  run_state state = {.request = request};
   nst_weights *weights = NULL;
   nst_team *team = NULL;
   nst_inputs inputs = NST_INPUTS_INIT;
@@ -97,19 +151,19 @@ static nst_status run(const run_request *request, const nst_option_table *table,
   char path[1024];
   nst_progress_bar_init(&state.bar, stderr, request->quiet);
   nst_status status = nst_interrupt_init(&state.interrupt, err);
-  if (status == NST_OK) status = nst_decoder_create(request->decoder, &limits, &decoder, err);
-  if (status == NST_OK)
-    status = nst_load_inputs(
-        decoder, &request->options, request->content, request->styles, request->style_count, &inputs, err);
-  if (status == NST_OK) nst_colours_prepare(&request->options, &inputs);
+  if (status == NST_OK) status = nst_decoder_create(request->decoder, &limits, &state.decoder, err);
+  if (status == NST_OK) status = load_for(&state, &request->options, &inputs, err);
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
   if (status == NST_OK) status = nst_make_team(request->threads, request->kernel, &team, err);
-  if (status == NST_OK) status = check_memory(request, &inputs, err);
-  if (status == NST_OK) status = stylize(request, table, weights, team, &inputs, &state, err);
+  if (status == NST_OK) status = check_memory(request, table, &inputs, err);
+  if (status == NST_OK)
+    status = nst_grid_is_asked(&request->options)
+                 ? stylize_sheet(request, table, weights, team, &state, err)
+                 : stylize(request, table, weights, team, &inputs, &state, err);
   nst_team_destroy(team);
   nst_weights_destroy(weights);
-  nst_decoder_destroy(decoder);
+  nst_decoder_destroy(state.decoder);
   nst_inputs_release(&inputs);
   nst_interrupt_release(&state.interrupt);
   return status;

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "grid.h"
 #include "presets.h"
 
 #include <cjson/cJSON.h>
@@ -62,6 +63,9 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
         "of the noise that init=noise begins with"},
     {"preserve_colors", NST_FIELD_ENUM, AT(preserve_colors), 0, 0, 0, preserve_names, "none", "",
         "keep the photo's colours: luminance paints its brightness alone, histogram recolours the painting"},
+    {"grid", NST_FIELD_VARIANTS, AT(grid), 0, 0, sizeof((nst_options *)0)->grid, NULL, "", "",
+        "one or two options with up to 8 values each, to compare on one sheet: "
+        "style_weight=0.1,1,10;preset=fast,balanced"},
     {"format", NST_FIELD_ENUM, AT(format), 0, 0, 0, format_names, "png", "", "file format of the result"},
     {"quality", NST_FIELD_INT, AT(quality), 1, 100, 0, NULL, "92", "", "of a JPEG or WebP result"},
     {"deadline_seconds", NST_FIELD_NUMBER, AT(deadline_seconds), 0, 86400, 0, NULL, "0", "seconds",
@@ -117,10 +121,15 @@ static nst_status apply_fields(const nst_option_table *table, const cJSON *json,
   return NST_OK;
 }
 
-static nst_status check_together(const nst_options *options, nst_error *err) {
+nst_status nst_options_check_together(const nst_options *options, nst_error *err) {
   if (options->content_weight + options->style_weight > 0) return NST_OK;
   return nst_fail_field(err, NST_INVALID, "style_weight", "greater than 0 when content_weight is 0",
       "content_weight and style_weight cannot both be 0: there would be nothing to do");
+}
+
+static bool is_given(const cJSON *object, const char *name) {
+  const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+  return item && !cJSON_IsNull(item);
 }
 
 nst_status nst_options_resolve(const nst_option_table *table, const cJSON *json, const cJSON *fields,
@@ -128,7 +137,10 @@ nst_status nst_options_resolve(const nst_option_table *table, const cJSON *json,
   nst_status status = nst_options_from_preset(table, chosen_preset(table, json, fields), options, err);
   if (status == NST_OK && json) status = nst_schema_set_json(&table->schema, options, json, err);
   if (status == NST_OK && fields) status = apply_fields(table, json, fields, options, err);
-  return status == NST_OK ? check_together(options, err) : status;
+  if (status != NST_OK) return status;
+  if (nst_grid_is_asked(options))
+    return nst_grid_settle(table, is_given(json, "size") || is_given(fields, "size"), options, err);
+  return nst_options_check_together(options, err);
 }
 
 nst_status nst_options_parse(

@@ -13,7 +13,7 @@
 struct cJSON;
 
 enum {
-  NST_OPTION_COUNT = 24,
+  NST_OPTION_COUNT = 25,
   NST_LARGEST_SIZE = 8192 /* pixels: the bound of `size` where no server lowers it */
 };
 
@@ -46,6 +46,7 @@ typedef struct nst_options {
   int init;           /* nst_init */
   int64_t seed;
   int preserve_colors; /* nst_preserve_colors */
+  char grid[512];      /* "name=value,value;name=value": nst_grid_read takes it apart; empty: one picture */
   int format;          /* nst_image_format */
   int64_t quality;     /* of JPEG and WebP */
   double deadline_seconds;
@@ -69,6 +70,9 @@ nst_status nst_options_from_preset(
  * NST_INVALID, naming the field. */
 nst_status nst_options_resolve(const nst_option_table *table, const struct cJSON *json,
     const struct cJSON *fields, nst_options *options, nst_error *err);
+
+/* What the table cannot tell of a single value. NST_INVALID. */
+nst_status nst_options_check_together(const nst_options *options, nst_error *err);
 
 /* Parses an object written by nst_schema_to_json. NST_MALFORMED, NST_INVALID. */
 nst_status nst_options_parse(

@@ -1,6 +1,7 @@
 #include "runner.h"
 
 #include "colours.h"
+#include "grid_run.h"
 #include "inputs.h"
 #include "painting.h"
 
@@ -19,28 +20,46 @@ static const double longest_without_checkpoint = 4.0; /* seconds, where the sett
 typedef struct running_job {
   nst_run *run;
   nst_options options;
+  const nst_runner_context *context;
   const nst_inputs *inputs;
+  nst_grid_run *grid;          /* of a sheet; else NULL */
   nst_buf checkpoint;          /* where it began; empty after the first evaluation */
   double next_save;            /* seconds since the start of the run */
   int evaluation, evaluations; /* made so far, and planned */
 } running_job;
 
-static nst_status load_pictures(nst_decoder *decoder, running_job *job, nst_inputs *inputs, nst_error *err) {
+/* An nst_grid_host's; `context` is the running_job. */
+static nst_status load_pictures(
+    void *context, const nst_options *options, nst_inputs *inputs, nst_error *err) {
+  running_job *job = context;
+  nst_decoder *decoder = job->context->decoder;
   nst_buf bytes = NST_BUF_INIT;
   nst_status status = nst_run_read_content(job->run, &bytes, err);
   if (status == NST_OK)
     status = nst_load_input(
-        decoder, &job->options, "content", bytes.data, bytes.size, &inputs->content, NULL, err);
+        decoder, options, "content", bytes.data, bytes.size, &inputs->content, &inputs->sent.content, err);
   for (int i = 0; status == NST_OK && i < nst_run_style_count(job->run) && i < NST_MAX_STYLES; i++) {
     nst_picture_init(&inputs->styles[i]);
     status = nst_run_read_style(job->run, i, &bytes, err);
     if (status == NST_OK)
-      status = nst_load_input(
-          decoder, &job->options, "style", bytes.data, bytes.size, &inputs->styles[i], NULL, err);
+      status =
+          nst_load_input(decoder, options, "style", bytes.data, bytes.size, &inputs->styles[i], NULL, err);
     inputs->style_count = i + 1;
   }
   nst_buf_release(&bytes);
+  if (status == NST_OK) nst_colours_prepare(options, inputs);
   return status;
+}
+
+/* What the job shows so far: its picture, or its sheet. */
+static nst_status take_snapshot(const running_job *job, const nst_progress *progress, nst_picture *out) {
+  return job->grid ? nst_grid_run_snapshot(job->grid, progress, out, NULL)
+                   : nst_paint_snapshot(&job->options, job->inputs, progress, out, NULL);
+}
+
+static nst_status take_checkpoint(const running_job *job, const nst_progress *progress, nst_buf *out) {
+  return job->grid ? nst_grid_run_checkpoint(job->grid, progress, CHECKPOINT_BYTES, out, NULL)
+                   : nst_stylize_checkpoint(progress->state, CHECKPOINT_BYTES, out, NULL);
 }
 
 /* A preview that cannot be made is no reason to stop a job. */
@@ -48,7 +67,7 @@ static void publish_preview(const running_job *job, const nst_progress *progress
   nst_run *run = job->run;
   nst_picture picture = NST_PICTURE_INIT;
   nst_buf jpeg = NST_BUF_INIT;
-  if (nst_paint_snapshot(&job->options, job->inputs, progress, &picture, NULL) == NST_OK &&
+  if (take_snapshot(job, progress, &picture) == NST_OK &&
       nst_image_encode(&picture, NST_IMAGE_JPEG, PREVIEW_QUALITY, &jpeg, NULL) == NST_OK)
     (void)nst_run_set_preview(run, jpeg.data, jpeg.size, NULL);
   nst_buf_release(&jpeg);
@@ -59,7 +78,7 @@ static void publish_preview(const running_job *job, const nst_progress *progress
  * be stored. */
 static void save_checkpoint(running_job *job, const nst_progress *progress) {
   nst_buf bytes = NST_BUF_INIT;
-  if (nst_stylize_checkpoint(progress->state, CHECKPOINT_BYTES, &bytes, NULL) == NST_OK)
+  if (take_checkpoint(job, progress, &bytes) == NST_OK)
     (void)nst_run_save_checkpoint(job->run, bytes.data, bytes.size, NULL);
   double pause = (double)bytes.size / CHECKPOINT_BYTES_PER_SECOND;
   job->next_save = progress->seconds + fmin(pause, longest_without_checkpoint);
@@ -126,20 +145,22 @@ static void note_unusable_checkpoint(running_job *job) {
       NULL);
 }
 
-/* What happened on the way that the client would want to know. */
-static void note_report(running_job *job, const nst_stylize_report *report) {
-  char sentence[200];
-  if (report->recoveries > 0) {
+/* What happened on the way that the client would want to know. `where` is "", or names a cell of a sheet. */
+static void note_outcome(
+    running_job *job, const char *where, int recoveries, bool deadline_reached, int evaluations, int stages) {
+  char sentence[240 + NST_GRID_LABEL_SIZE];
+  if (recoveries > 0) {
     (void)snprintf(sentence, sizeof sentence,
-        "The loss could not be lowered any more or had exploded; the run went on from its best image with a "
+        "%sThe loss could not be lowered any more or had exploded; the run went on from its best image with "
+        "a "
         "fresh optimiser (%d in all).",
-        report->recoveries);
+        where, recoveries);
     (void)nst_run_note(job->run, sentence, NULL);
   }
-  if (!report->deadline_reached) return;
+  if (!deadline_reached) return;
   (void)snprintf(sentence, sizeof sentence,
-      "To meet deadline_seconds the run made fewer evaluations than asked for: %d, at %d scales.",
-      report->evaluations, report->stages);
+      "%sTo meet deadline_seconds the run made fewer evaluations than asked for: %d, at %d scales.", where,
+      evaluations, stages);
   (void)nst_run_note(job->run, sentence, NULL);
 }
 
@@ -150,43 +171,91 @@ static void note_early_end(running_job *job) {
   (void)nst_run_note(job->run, sentence, NULL);
 }
 
-static nst_status repaint(
-    const nst_runner_context *context, running_job *job, const nst_inputs *inputs, nst_error *err) {
-  nst_painting painting = {.weights = context->weights,
-      .team = context->teams[nst_run_worker(job->run)],
+/* Also what there is of a picture when the job is stopped. */
+static nst_status conclude(running_job *job, nst_status status, const nst_picture *picture, nst_error *err) {
+  if (!picture->rgb || (status != NST_OK && status != NST_CANCELED)) return status;
+  if (status == NST_CANCELED) note_early_end(job);
+  nst_status kept = hand_over(job, picture, err);
+  return status == NST_OK ? kept : status;
+}
+
+static nst_status repaint(running_job *job, nst_error *err) {
+  nst_inputs inputs = NST_INPUTS_INIT;
+  nst_painting painting = {.weights = job->context->weights,
+      .team = job->context->teams[nst_run_worker(job->run)],
       .options = &job->options,
-      .inputs = inputs,
+      .inputs = &inputs,
       .callback = on_progress,
       .context = job};
   nst_picture picture = NST_PICTURE_INIT;
   nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
   bool begun_again = false;
-  if (nst_run_read_checkpoint(job->run, &job->checkpoint, NULL) == NST_OK) {
+  nst_status status = load_pictures(job, &job->options, &inputs, err);
+  job->inputs = &inputs;
+  if (status == NST_OK && nst_run_read_checkpoint(job->run, &job->checkpoint, NULL) == NST_OK) {
     painting.checkpoint = job->checkpoint.data;
     painting.checkpoint_size = job->checkpoint.size;
   }
-  nst_status status = nst_paint(&painting, &picture, &report, &begun_again, err);
+  if (status == NST_OK) status = nst_paint(&painting, &picture, &report, &begun_again, err);
   if (begun_again) note_unusable_checkpoint(job);
-  if (status == NST_OK) note_report(job, &report);
+  if (status == NST_OK)
+    note_outcome(job, "", report.recoveries, report.deadline_reached, report.evaluations, report.stages);
   nst_stylize_report_release(&report);
   nst_buf_release(&job->checkpoint);
-  if (status == NST_CANCELED && picture.rgb) note_early_end(job);
-  if (status == NST_OK || (status == NST_CANCELED && picture.rgb)) {
-    nst_status kept = hand_over(job, &picture, err);
-    if (status == NST_OK) status = kept;
-  }
+  status = conclude(job, status, &picture, err);
   nst_picture_release(&picture);
+  nst_inputs_release(&inputs);
+  return status;
+}
+
+/* ---- Sheets */
+
+/* A run has few notes: where more cells have something to tell, the last one says how many. */
+static void note_cells(running_job *job) {
+  enum { CELLS_NOTED = 6 };
+  const nst_grid *grid = nst_grid_run_grid(job->grid);
+  const nst_grid_outcome *outcomes = nst_grid_run_outcomes(job->grid);
+  char where[NST_GRID_LABEL_SIZE + 2], sentence[96];
+  int told = 0;
+  for (int i = 0; i < nst_grid_cells(grid); i++) {
+    const nst_grid_outcome *o = &outcomes[i];
+    if ((o->recoveries == 0 && !o->deadline_reached) || ++told > CELLS_NOTED) continue;
+    nst_grid_label(grid, i, where);
+    (void)strcat(where, ": ");
+    note_outcome(job, where, o->recoveries, o->deadline_reached, o->evaluations, o->stages);
+  }
+  if (told <= CELLS_NOTED) return;
+  (void)snprintf(sentence, sizeof sentence, "The same happened in %d more cells.", told - CELLS_NOTED);
+  (void)nst_run_note(job->run, sentence, NULL);
+}
+
+static nst_status repaint_sheet(running_job *job, nst_error *err) {
+  const nst_grid_host host = {.table = job->context->options,
+      .weights = job->context->weights,
+      .team = job->context->teams[nst_run_worker(job->run)],
+      .context = job,
+      .load = load_pictures,
+      .callback = on_progress};
+  nst_picture sheet = NST_PICTURE_INIT;
+  nst_status status = nst_grid_run_create(&host, &job->options, &job->grid, err), restored = NST_OK;
+  if (status != NST_OK) return status;
+  if (nst_run_read_checkpoint(job->run, &job->checkpoint, NULL) == NST_OK)
+    restored = nst_grid_run_restore(job->grid, job->checkpoint.data, job->checkpoint.size, NULL);
+  nst_buf_release(&job->checkpoint);
+  status = nst_grid_run_paint(job->grid, &sheet, err);
+  if (restored != NST_OK || nst_grid_run_begun_again(job->grid)) note_unusable_checkpoint(job);
+  note_cells(job);
+  status = conclude(job, status, &sheet, err);
+  nst_picture_release(&sheet);
+  nst_grid_run_destroy(job->grid);
+  job->grid = NULL;
   return status;
 }
 
 nst_status nst_run_job(void *context, nst_run *run, nst_error *err) {
   const nst_runner_context *shared = context;
-  nst_inputs inputs = NST_INPUTS_INIT;
-  running_job job = {.run = run, .inputs = &inputs};
+  running_job job = {.run = run, .context = shared};
   nst_status status = nst_options_parse(shared->options, nst_run_options(run), &job.options, err);
-  if (status == NST_OK) status = load_pictures(shared->decoder, &job, &inputs, err);
-  if (status == NST_OK) nst_colours_prepare(&job.options, &inputs);
-  if (status == NST_OK) status = repaint(shared, &job, &inputs, err);
-  nst_inputs_release(&inputs);
-  return status;
+  if (status != NST_OK) return status;
+  return nst_grid_is_asked(&job.options) ? repaint_sheet(&job, err) : repaint(&job, err);
 }

@@ -1,5 +1,6 @@
 #include "serve_hooks.h"
 
+#include "grid.h"
 #include "speed.h"
 
 #include <cjson/cJSON.h>
@@ -20,12 +21,34 @@ static nst_status resolve_options(
   return *resolved ? NST_OK : nst_fail_memory(err, "the options");
 }
 
+/* A picture to be checked against the options, or against those of each cell of a sheet. */
+typedef struct picture_check {
+  const char *field;
+  int width, height;
+} picture_check;
+
+static nst_status check_picture_of(void *context, const nst_options *options, nst_error *err) {
+  const picture_check *check = context;
+  return nst_options_check_picture(options, check->field, check->width, check->height, err);
+}
+
 static nst_status check_picture(
     void *context, const cJSON *resolved, const char *field, int width, int height, nst_error *err) {
   const nst_option_table *table = table_of(context);
   nst_options options;
+  picture_check check = {field, width, height};
   nst_status status = nst_options_resolve(table, resolved, NULL, &options, err);
-  return status == NST_OK ? nst_options_check_picture(&options, field, width, height, err) : status;
+  return status == NST_OK ? nst_grid_visit(table, &options, check_picture_of, &check, err) : status;
+}
+
+typedef struct memory_check {
+  const nst_memory_budget *budget;
+  const nst_job_sizes *sizes;
+} memory_check;
+
+static nst_status check_memory_of(void *context, const nst_options *options, nst_error *err) {
+  const memory_check *check = context;
+  return nst_memory_budget_check(check->budget, options, check->sizes, err);
 }
 
 static nst_status check_job(void *context, const cJSON *resolved, const nst_service_picture *content,
@@ -35,8 +58,9 @@ static nst_status check_job(void *context, const cJSON *resolved, const nst_serv
   nst_job_sizes sizes = {.content = {content->width, content->height}, .style_count = style_count};
   if (style_count > NST_MAX_STYLES) return nst_fail(err, NST_INTERNAL, "more styles than can be");
   for (int i = 0; i < style_count; i++) sizes.styles[i] = (nst_size){styles[i].width, styles[i].height};
+  memory_check check = {serve->memory, &sizes};
   nst_status status = nst_options_resolve(serve->options, resolved, NULL, &options, err);
-  return status == NST_OK ? nst_memory_budget_check(serve->memory, &options, &sizes, err) : status;
+  return status == NST_OK ? nst_grid_visit(serve->options, &options, check_memory_of, &check, err) : status;
 }
 
 static nst_status check_webhook(void *context, const char *url, nst_error *err) {
