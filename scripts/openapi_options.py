@@ -17,6 +17,8 @@ SCALARS = ('integer', 'number', 'boolean', 'string')
 
 def scalar(value):
     """A value as YAML and JSON Schema have it, without exponents."""
+    if value == {}:
+        return '{}'
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, str):
@@ -29,7 +31,18 @@ def text(sentence):
     return "'" + sentence.replace("'", "''") + "'" if ': ' in sentence or sentence[0] in '\'"&*!|>%@`[{#' else sentence
 
 
+def described(option):
+    return 'description: ' + text(option['help'] + (f" ({option['unit']})" if option['unit'] else ''))
+
+
 def schema(option):
+    if option['type'] == 'object' and 'enum' not in option:  # several values for each of some names
+        yield 'type: object'
+        yield 'additionalProperties: false'
+        yield "patternProperties: { '^[a-z_]+$': { type: array, minItems: 1, items: { type: [number, boolean, string] } } }"
+        yield f"default: {scalar(option['default'])}"
+        yield described(option)
+        return
     if option['type'] not in SCALARS:
         sys.exit(f"{option['name']}: a schema for the type {option['type']} is to be written by hand")
     yield f"type: {option['type']}"
@@ -41,7 +54,14 @@ def schema(option):
     if 'max_length' in option:
         yield f"maxLength: {option['max_length']}"
     yield f"default: {scalar(option['default'])}"
-    yield 'description: ' + text(option['help'] + (f" ({option['unit']})" if option['unit'] else ''))
+    yield described(option)
+
+
+def field(option):
+    """A form has text where JSON has lists and objects."""
+    if option['type'] in SCALARS:
+        return f"{{ $ref: '#/components/schemas/Options/properties/{option['name']}' }}"
+    return "{ type: string, description: 'as the option of this name in text, such as name=value,value;name=value' }"
 
 
 def folded(names):
@@ -68,12 +88,13 @@ def main():
     document = FILE.read_text()
     schemas = ''.join(f"        {o['name']}:\n" + ''.join(f'          {line}\n' for line in schema(o)) for o in options)
     references = ''.join(f"        {o['name']}: {{ $ref: '#/components/schemas/Options/properties/{o['name']}' }}\n" for o in options)
+    fields = ''.join(f"        {o['name']}: {field(o)}\n" for o in options)
     initial = next(p for p in presets['presets'] if p['name'] == 'gatys')['options']
     example = ''.join(f'                          {name}: {scalar(256 if name == "size" else value)}\n' for name, value in initial.items())
     head = document.index('\n    Options:\n')
     rest = replace(document[head:], '      properties:\n', '\n    Terms:', schemas)
     rest = replace(rest, '\n    JobOptions:\n      type: object\n      additionalProperties: false\n      properties:\n', '        priority:', references)
-    rest = replace(rest, "        options: { $ref: '#/components/schemas/JobOptions' }\n", '        priority:', references)
+    rest = replace(rest, "        options: { $ref: '#/components/schemas/JobOptions' }\n", '        priority:', fields)
     resolved = "      description: Every option, as the job runs with it\n      $ref: '#/components/schemas/Options'\n"
     rest = replace(rest, resolved, '\n    JobForm:', folded([o['name'] for o in options]))
     document = replace(document[:head], 'options: &options\n', '                        estimate:', example) + rest

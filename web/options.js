@@ -21,17 +21,20 @@ function control(option) {
   return element('input', { id: name, name, type: 'text', spellcheck: false });
 }
 
-// A value as the server reads it from a form: 1,0.5 for a list, name=1,other=0.5 for factors.
+// A value as the server reads it from a form: 1,0.5 for a list, name=1,other=0.5 for factors, name=1,2;other=x for
+// several values of each.
 function asText(value) {
   if (Array.isArray(value)) return value.join(',');
   if (value === null) return '';
+  if (typeof value === 'object' && Object.values(value).some(Array.isArray))
+    return Object.entries(value).map(([name, values]) => `${name}=${values.join(',')}`).join(';');
   return typeof value === 'object' ? Object.entries(value).map(([name, factor]) => `${name}=${factor}`).join(',') : String(value);
 }
 
 function bounds({ type, minimum, maximum, unit, enum: names, max_items: most }) {
   const range = `${minimum} to ${maximum}${unit && ` ${unit}`}`;
   if (type === 'array') return ` (up to ${most} numbers with commas between, each ${range})`;
-  if (type === 'object') return ` (name=factor with commas between, each ${range}: ${names.join(', ')})`;
+  if (type === 'object' && names) return ` (name=factor with commas between, each ${range}: ${names.join(', ')})`;
   return type === 'integer' || type === 'number' ? ` (${range})` : '';
 }
 
@@ -60,13 +63,21 @@ export function setUpOptions(options, { presets, default: initial }) {
     }
     tell(preset);
   };
+  // A sheet has a picture for each combination of its options' values.
+  const pictures = () => byId('grid').value.split(';').reduce((count, axis) => count * axis.split(',').length, 1);
   // Time grows with the area: the estimate is of a square photo, and of the preset as it is.
   const tell = ({ help, estimate }) => {
     const size = byId('size').valueAsNumber;
-    const seconds = estimate.seconds * (size / estimate.size) ** 2;
+    const seconds = pictures() * estimate.seconds * (size / estimate.size) ** 2;
     byId('preset-hint').textContent = byId('size').validity.valid ? `${help}; about ${duration(seconds)} at ${size} pixels` : help;
   };
-  byId('size').addEventListener('input', () => tell(presets.find(({ name }) => name === byId('preset').value)));
+  const tellAgain = () => tell(presets.find(({ name }) => name === byId('preset').value));
+  byId('size').addEventListener('input', tellAgain);
+  // Larger pictures are refused on a sheet: they become as large as where no size is given.
+  byId('grid').addEventListener('change', ({ target }) => {
+    if (target.value && byId('size').valueAsNumber > 256) byId('size').value = 192;
+    tellAgain();
+  });
   byId('preset').addEventListener('change', ({ target }) => apply(target.value));
   apply(initial);
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Server, patience, program } from './harness.mjs';
-import { pictureType } from './pictures.mjs';
+import { crop, pictureType, readPng } from './pictures.mjs';
 
 const example = (name) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
 const [photo, painting, other] = ['cat.jpg', 'swirl.jpg', 'coffee.jpg'].map(example);
@@ -52,6 +52,25 @@ test('run writes a picture and a report', async () => {
 test('the report tells what was computed at each scale', async () => {
   const { report } = await painted('--iterations=2', '--scale-iterations=5', '--scales=2', '--resize=stretch');
   assert.deepEqual(report.scales, [{ width: 64, height: 64, evaluations: 5 }, { width: 128, height: 128, evaluations: 2 }]);
+});
+
+test('run --grid writes a sheet, whose report tells of each cell', async () => {
+  const shared = ['-q', '--size=48', '--scales=1', '--iterations=2', '--threads=1'];
+  const { code, error } = await stylized(['run', photo, painting, ...shared, '-o', at('sheet.png'), '--report', at('sheet.json'),
+    '--grid', 'style_weight=1,100;preset=fast,gatys']);
+  assert.equal(code, 0, error);
+  const sheet = readPng(readFileSync(at('sheet.png'))), report = JSON.parse(readFileSync(at('sheet.json')));
+  assert.deepEqual(report.cells.map(({ cell, width, height, evaluations }) => [cell, width, height, evaluations]), [
+    ['style_weight=1, preset=fast', 48, 32, 2], ['style_weight=100, preset=fast', 48, 32, 2],
+    ['style_weight=1, preset=gatys', 48, 48, 2], ['style_weight=100, preset=gatys', 48, 48, 2]]);
+  assert.deepEqual([report.evaluations, report.width, report.height], [8, sheet.width, sheet.height]);
+  assert.deepEqual(report.options.grid, { style_weight: [1, 100], preset: ['fast', 'gatys'] });
+  assert.equal((await stylized(['run', photo, painting, ...shared, '-o', at('cell.png'), '--preset=gatys', '--style-weight=100'])).code, 0);
+  const single = readPng(readFileSync(at('cell.png')));
+  assert.deepEqual(crop(sheet, sheet.width - 56, sheet.height - 56, 48, 48), single);
+  const wrong = await stylized(['run', photo, painting, ...shared, '-o', at('none.png'), '--grid', 'nothing=1']);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.error, /nothing is no option/);
 });
 
 // The picture and the report of a small run with these options.

@@ -49,7 +49,7 @@ test('the presets that openapi.yaml documents are those that the server has', as
   assert.deepEqual(presets.presets.map(({ name }) => name), documentedOptions.preset.enum);
   for (const { name, options } of presets.presets) assert.equal(options.preset, name);
   const defaults = presets.presets.find(({ name }) => name === presets.default).options;
-  for (const [name, { default: initial }] of Object.entries(documentedOptions)) assert.equal(defaults[name], initial, name);
+  for (const [name, { default: initial }] of Object.entries(documentedOptions)) assert.deepEqual(defaults[name], initial, name);
 });
 
 test('presets tell every option, and what they take on this machine', async () => {

@@ -63,7 +63,7 @@ test('options come as one JSON object, as fields, or as both', async () => {
   assert.deepEqual(options, { preset: 'gatys', size: 32, resize: 'stretch', iterations: 1, scales: 1, scale_iterations: 70,
     optimizer: 'adam', line_search: 'none', learning_rate: 2, history: 100, clamp: false, precondition: false, average: 0,
     pooling: 'avg', content_weight: 0.5, style_weight: 1, strength: 0.5,
-    style_scale: 1, init: 'content', seed: 0, preserve_colors: 'none', format: 'png', quality: 92, deadline_seconds: 0 });
+    style_scale: 1, init: 'content', seed: 0, preserve_colors: 'none', grid: {}, format: 'png', quality: 92, deadline_seconds: 0 });
   await server.finished(id);
 });
 

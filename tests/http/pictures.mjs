@@ -1,6 +1,6 @@
 // Pictures made and read without any library: enough of PNG, JPEG and WebP for the tests.
 import { readFileSync } from 'node:fs';
-import { deflateSync } from 'node:zlib';
+import { deflateSync, inflateSync } from 'node:zlib';
 
 export const example = (name) => readFileSync(new URL(`../../examples/${name}`, import.meta.url));
 
@@ -80,4 +80,34 @@ export function pictureSize(bytes) {
   const type = pictureType(bytes);
   if (type === 'image/png') return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
   return type === 'image/jpeg' ? jpegSize(bytes) : webpSize(bytes);
+}
+
+// PNG's filters 0 to 4, undone in place: `a` is the byte of the pixel to the left, `b` of that above, `c` of that above `a`.
+const paeth = (a, b, c) => {
+  const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
+  return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+};
+const predictors = [() => 0, (a) => a, (a, b) => b, (a, b) => (a + b) >> 1, paeth];
+
+// The pixels of an RGB PNG of 8 bits: { width, height, rgb }.
+export function readPng(bytes) {
+  const [width, height] = pictureSize(bytes), parts = [];
+  for (let at = 8; at < bytes.length; at += bytes.readUInt32BE(at) + 12)
+    if (bytes.toString('latin1', at + 4, at + 8) === 'IDAT') parts.push(bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at)));
+  const rows = inflateSync(Buffer.concat(parts)), stride = width * 3, rgb = Buffer.alloc(stride * height);
+  for (let y = 0; y < height; y++) {
+    const predict = predictors[rows[y * (stride + 1)]];
+    for (let i = 0; i < stride; i++) {
+      const at = y * stride + i, left = i >= 3 ? rgb[at - 3] : 0, above = y ? rgb[at - stride] : 0;
+      rgb[at] = rows[y * (stride + 1) + 1 + i] + predict(left, above, i >= 3 && y ? rgb[at - stride - 3] : 0);
+    }
+  }
+  return { width, height, rgb };
+}
+
+// A part of what readPng gave.
+export function crop({ width, rgb }, left, top, columns, rows) {
+  const out = Buffer.alloc(columns * rows * 3);
+  for (let y = 0; y < rows; y++) rgb.copy(out, y * columns * 3, ((top + y) * width + left) * 3, ((top + y) * width + left + columns) * 3);
+  return { width: columns, height: rows, rgb: out };
 }

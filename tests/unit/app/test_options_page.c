@@ -40,7 +40,9 @@ static void add_options(nst_buf *out) {
   for (size_t i = 0; i < table.schema.count; i++) {
     const nst_field *field = &table.schema.fields[i];
     char text[256];
-    (void)snprintf(text, sizeof text, "| `%s` | `%s` | ", field->name, field->initial);
+    const char *mark = field->initial[0] ? "`" : "";
+    (void)snprintf(text, sizeof text, "| `%s` | %s%s%s | ", field->name, mark,
+        field->initial[0] ? field->initial : "none", mark);
     add(out, text);
     add_bounds(out, field);
     add(out, " | ");
@@ -91,6 +93,26 @@ static void render(nst_buf *out) {
       "out of bounds is refused with 422, naming field\nand bounds. A server may have a lower bound of "
       "`size`: `/v1/limits` tells.\n\n");
   add_options(out);
+  add(out,
+      "\n## Sheets\n\n"
+      "`grid` gives one or two options several values, up to 8 each, and the job paints every combination: "
+      "the "
+      "result is one\npicture with a cell for each, the first option's values in columns and the second's in "
+      "rows, with headings. It is\n`style_weight=0.1,1,10;preset=fast,balanced` in a form or as a flag, and "
+      "`{\"style_weight\": [0.1, 1, 10], \"preset\":\n[\"fast\", \"balanced\"]}` in JSON.\n\n"
+      "- Numbers, truth values and choices can be varied, but not `size`, `format`, `quality` and "
+      "`deadline_seconds`, which are\n  the whole sheet's. What stands in the grid counts instead of the "
+      "same "
+      "option beside it.\n"
+      "- A cell is painted just as a job of its own would be. Where `preset` is varied, a cell has what its "
+      "preset says, and\n  over that the options that the job was given otherwise than the preset named "
+      "beside the grid has them.\n"
+      "- `size` is at most 256 pixels, and 192 where it is not given; `deadline_seconds` is shared out "
+      "evenly "
+      "among the cells.\n"
+      "- Evaluations, progress and the time that is left count over all cells, in the order of the rows. "
+      "The losses of the history\n  are those of one cell after the other. A job that is stopped has the "
+      "sheet so far; one that is interrupted goes on in the\n  cell where it was.\n");
   add(out, "\n## Presets\n\n");
   add_presets(out);
 }
