@@ -9,9 +9,10 @@
  *
  * NUMBERS is a list, as text "1,0.5" and in JSON [1, 0.5]; it may be empty. FACTORS gives numbers to names, 0
  * to those that are not told and more than 0 to one at least: as text "a=1,b=0.5", where "a" alone has 1, and
- * in JSON {"a": 1, "b": 0.5} or ["a", "b"]. VARIANTS gives several values to
- * names, as text "a=1,2;b=x,y" and in JSON {"a": [1, 2], "b": ["x", "y"]}; it may be empty, and is held as
- * the text without blanks. Which names and values there may be, its owner checks.
+ * in JSON {"a": 1, "b": 0.5} or ["a", "b"]; none at all (an empty text, {} or []) are those of the default.
+ * VARIANTS gives several values to names, as text "a=1,2;b=x,y" and in JSON {"a": [1, 2], "b": ["x", "y"]};
+ * it may be empty, and is held as the text without blanks. Which names and values there may be, its owner
+ * checks.
  */
 #ifndef NST_SCHEMA_H
 #define NST_SCHEMA_H

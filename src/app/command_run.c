@@ -197,6 +197,7 @@ static int interpret_and_run(run_request *request, const nst_option_table *table
   nst_error err = NST_ERROR_INIT;
   request->threads = nst_machine_cores("");
   nst_status status = nst_options_resolve(table, NULL, fields, &request->options, &err);
+  if (status == NST_OK) status = nst_options_check_styles(&request->options, request->style_count, &err);
   if (status == NST_OK && threads) status = nst_parse_threads(threads, &request->threads, &err);
   if (status == NST_OK && request->kernel) status = nst_kernel_check(request->kernel, &err);
   if (status == NST_OK) status = parse_memory_limit(memory_limit, &request->memory_limit, &err);

@@ -15,8 +15,13 @@ static const char *const line_search_names[] = {"none", "backtracking", "strong_
 static const char *const init_names[] = {"content", "noise", "style", NULL};
 static const char *const preserve_names[] = {"none", "luminance", "histogram", NULL};
 static const char *const pooling_names[] = {"max", "avg", NULL};
+static const char *const style_loss_names[] = {"gram", "mean_std", NULL};
 static const char *const format_names[] = {"png", "jpeg", "webp", NULL};
 static const char *const preset_names[] = {"gatys", "fast", "balanced", "quality", NULL};
+
+/* The layers that are usable; a test compares them with the engine's. */
+static const char *const layer_names[NST_LOSS_LAYERS + 1] = {
+    "relu1_1", "relu2_1", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3", "relu5_1", NULL};
 
 #define AT(member) offsetof(nst_options, member)
 
@@ -53,6 +58,18 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
         "how much the photo's content counts"},
     {"style_weight", NST_FIELD_NUMBER, AT(style_weight), 0, 1e9, 0, NULL, "1", "",
         "how much the painting's style counts"},
+    {"style_weights", NST_FIELD_NUMBERS, AT(style_weights), 0, 1e9, NST_MAX_STYLES, NULL, "", "",
+        "shares of several paintings, in their order; none for equal shares"},
+    {"style_layers", NST_FIELD_FACTORS, AT(style_layers), 0, 1e9, 0, layer_names,
+        "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "",
+        "layers that the style is matched at, and how much each counts: the first hold textures, later ones "
+        "shapes"},
+    {"content_layers", NST_FIELD_FACTORS, AT(content_layers), 0, 1e9, 0, layer_names, "relu4_2", "",
+        "layers that the content is matched at, and how much each counts: the first hold every detail"},
+    {"style_loss", NST_FIELD_ENUM, AT(style_loss), 0, 0, 0, style_loss_names, "gram", "",
+        "what of a layer is matched: which features go together, or their means and deviations alone"},
+    {"tv_weight", NST_FIELD_NUMBER, AT(tv_weight), 0, 1e6, 0, NULL, "0", "",
+        "how much differences between neighbouring pixels count against the image: smooths it"},
     {"strength", NST_FIELD_NUMBER, AT(strength), 0, 1, 0, NULL, "0.5", "",
         "from photo to painting: multiplies style_weight by 0.01 at 0, by 1 at 0.5 and by 100 at 1"},
     {"style_scale", NST_FIELD_NUMBER, AT(style_scale), 0.25, 4, 0, NULL, "1", "",
@@ -121,7 +138,28 @@ static nst_status apply_fields(const nst_option_table *table, const cJSON *json,
   return NST_OK;
 }
 
+/* The engine would take no share at all for equal ones. */
+static nst_status check_shares(const nst_options *options, nst_error *err) {
+  const nst_number_list *shares = &options->style_weights;
+  for (int i = 0; i < shares->count; i++)
+    if (shares->values[i] > 0) return NST_OK;
+  if (shares->count == 0) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, "style_weights", "one greater than 0",
+      "style_weights cannot all be 0: there would be no style");
+}
+
+nst_status nst_options_check_styles(const nst_options *options, int style_count, nst_error *err) {
+  int count = options->style_weights.count;
+  if (count == 0 || count == style_count) return NST_OK;
+  char limit[48];
+  (void)snprintf(limit, sizeof limit, "%d number%s", style_count, style_count == 1 ? "" : "s");
+  return nst_fail_field(err, NST_INVALID, "style_weights", limit,
+      "style_weights must have a number for each style: %d, not %d", style_count, count);
+}
+
 nst_status nst_options_check_together(const nst_options *options, nst_error *err) {
+  nst_status status = check_shares(options, err);
+  if (status != NST_OK) return status;
   if (options->content_weight + options->style_weight > 0) return NST_OK;
   return nst_fail_field(err, NST_INVALID, "style_weight", "greater than 0 when content_weight is 0",
       "content_weight and style_weight cannot both be 0: there would be nothing to do");
@@ -157,11 +195,25 @@ static double style_weight(const nst_options *options) {
   return options->style_weight * pow(10.0, 4.0 * (options->strength - 0.5));
 }
 
+static nst_objective_options objective_of(const nst_options *options) {
+  nst_objective_options objective = {.content_weight = options->content_weight,
+      .style_weight = style_weight(options),
+      .tv_weight = options->tv_weight,
+      .style_loss = (nst_style_loss)options->style_loss,
+      .pooling = (nst_pooling)options->pooling};
+  for (int i = 0; i < NST_LOSS_LAYERS; i++) {
+    int layer = nst_layer_find(layer_names[i]);
+    objective.style_layers[layer] = options->style_layers[i];
+    objective.content_layers[layer] = options->content_layers[i];
+  }
+  for (int i = 0; i < options->style_weights.count; i++)
+    objective.style_weights[i] = options->style_weights.values[i];
+  return objective;
+}
+
 nst_stylize_options nst_options_for_engine(const nst_options *options) {
   return (nst_stylize_options){
-      .objective = {.content_weight = options->content_weight,
-          .style_weight = style_weight(options),
-          .pooling = (nst_pooling)options->pooling},
+      .objective = objective_of(options),
       .optimizer = (nst_optimizer)options->optimizer,
       .iterations = (int)options->iterations,
       .learning_rate = options->learning_rate,

@@ -13,7 +13,8 @@
 struct cJSON;
 
 enum {
-  NST_OPTION_COUNT = 25,
+  NST_OPTION_COUNT = 30,
+  NST_LOSS_LAYERS = 9,    /* layers that a loss can be had of */
   NST_LARGEST_SIZE = 8192 /* pixels: the bound of `size` where no server lowers it */
 };
 
@@ -41,6 +42,11 @@ typedef struct nst_options {
   double average;
   int pooling; /* nst_pooling */
   double content_weight, style_weight;
+  nst_number_list style_weights; /* shares of the styles; empty: equal ones */
+  /* Factors of the losses, in the order of the table's names. */
+  double style_layers[NST_LOSS_LAYERS], content_layers[NST_LOSS_LAYERS];
+  double tv_weight;
+  int style_loss;     /* nst_style_loss */
   double strength;    /* 0..1 */
   double style_scale; /* of the styles' size */
   int init;           /* nst_init */
@@ -77,6 +83,9 @@ nst_status nst_options_check_together(const nst_options *options, nst_error *err
 /* Parses an object written by nst_schema_to_json. NST_MALFORMED, NST_INVALID. */
 nst_status nst_options_parse(
     const nst_option_table *table, const char *json, nst_options *options, nst_error *err);
+
+/* Checks that `style_weights` has a number for each of a job's styles, or none. NST_INVALID. */
+nst_status nst_options_check_styles(const nst_options *options, int style_count, nst_error *err);
 
 /* What the engine is to do. */
 nst_stylize_options nst_options_for_engine(const nst_options *options);

@@ -60,6 +60,7 @@ static nst_status check_job(void *context, const cJSON *resolved, const nst_serv
   for (int i = 0; i < style_count; i++) sizes.styles[i] = (nst_size){styles[i].width, styles[i].height};
   memory_check check = {serve->memory, &sizes};
   nst_status status = nst_options_resolve(serve->options, resolved, NULL, &options, err);
+  if (status == NST_OK) status = nst_options_check_styles(&options, style_count, err);
   return status == NST_OK ? nst_grid_visit(serve->options, &options, check_memory_of, &check, err) : status;
 }
 

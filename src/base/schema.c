@@ -54,7 +54,8 @@ void nst_schema_bounds(const nst_field *field, char *out, size_t size) {
         field->maximum, gap, field->unit);
     return;
   case NST_FIELD_FACTORS:
-    used = (size_t)snprintf(out, size, "%.10g..%.10g each for some of ", field->minimum, field->maximum);
+    used = (size_t)snprintf(
+        out, size, "%.10g..%.10g each, one above 0, for some of ", field->minimum, field->maximum);
     write_choices(field, out, used, size);
     return;
   case NST_FIELD_VARIANTS:

@@ -77,11 +77,14 @@ static bool add_piece(
   return set_factor(field, factors, given, name, value);
 }
 
-static bool keep(const nst_field *field, void *at, const nst_number_list *list, const double *factors) {
+/* Factors of no name at all are the default's. */
+static bool keep(
+    const nst_field *field, void *at, const nst_number_list *list, const double *factors, unsigned given) {
   if (field->type == NST_FIELD_NUMBERS) {
     memcpy(at, list, sizeof *list);
     return true;
   }
+  if (given == 0 && field->initial[0]) return nst_schema_list_set_text(field, at, field->initial);
   if (!has_any(factors)) return false;
   memcpy(at, factors, (size_t)name_count(field) * sizeof *factors);
   return true;
@@ -98,7 +101,7 @@ bool nst_schema_list_set_text(const nst_field *field, void *at, const char *text
     if (*comma == '\0') break;
     begin = comma + 1;
   }
-  return keep(field, at, &list, factors);
+  return keep(field, at, &list, factors, given);
 }
 
 /* ---- JSON */
@@ -117,7 +120,7 @@ bool nst_schema_list_set_json(const nst_field *field, void *at, const cJSON *val
                          : set_factor(field, factors, &given, item->valuestring, 1.0);
     if (!taken) return false;
   }
-  return keep(field, at, &list, factors);
+  return keep(field, at, &list, factors, given);
 }
 
 static cJSON *factors_to_json(const nst_field *field, const double *factors) {

@@ -139,6 +139,55 @@ test('strength weighs the style, and style_scale enlarges the painting', async (
   assert.notDeepEqual(await painted(['--style-scale=2']), await painted([]));
 });
 
+test('each style weighs as much as it is told', async () => {
+  const of = async (styles, ...options) => {
+    const { code, error } = await stylized(['run', photo, ...styles, '-q', '-o', at('w.png'), '--size=64', '--iterations=6',
+      '--report', at('w.json'), ...options]);
+    assert.equal(code, 0, error);
+    return { picture: readFileSync(at('w.png')), report: JSON.parse(readFileSync(at('w.json'))) };
+  };
+  const both = [painting, other], equal = await of(both), first = await of([painting]), second = await of([other]);
+  assert.deepEqual((await of(both, '--style-weights=3,3')).picture, equal.picture);
+  assert.deepEqual((await of(both, '--style-weights=7,0')).report.losses, first.report.losses, 'the first alone');
+  assert.deepEqual((await of(both, '--style-weights=0,0.5')).report.losses, second.report.losses, 'the second alone');
+  const more = await of(both, '--style-weights=3,1');
+  assert.notDeepEqual(more.picture, equal.picture);
+  assert.notDeepEqual(more.picture, first.picture);
+  assert.deepEqual(more.report.options.style_weights, [3, 1]);
+  for (const weights of ['1', '1,1,1', '0,0'])
+    assert.match((await stylized(['run', photo, ...both, '--style-weights', weights])).error, /style_weights/, weights);
+});
+
+test('losses are those of the layers that are told, times their factors', async () => {
+  const plain = await firstLosses();
+  const found = ({ name, kind }) => plain.find((each) => each.name === name && each.kind === kind).loss;
+  const names = (layers) => layers.map(({ name, kind }) => `${kind} ${name}`);
+  const chosen = await firstLosses('--style-layers=relu1_1=3,relu3_2', '--content-layers=relu2_1=0.5,relu4_2=2');
+  assert.deepEqual(names(chosen), ['style relu1_1', 'style relu3_2', 'content relu2_1', 'content relu4_2']);
+  assert.ok(Math.abs(chosen[0].loss / found(chosen[0]) - 3) < 1e-5);
+  const shown = JSON.parse(readFileSync(at('first.json'))).options;
+  assert.deepEqual([shown.style_layers, shown.content_layers], [{ relu1_1: 3, relu3_2: 1 }, { relu2_1: 0.5, relu4_2: 2 }]);
+  assert.deepEqual(await firstLosses('--style-layers=', '--content-layers='), plain, 'none: those of the reference');
+  assert.deepEqual(JSON.parse(readFileSync(at('first.json'))).options.content_layers, { relu4_2: 1 });
+  const usual = (await painted()).picture;
+  for (const option of ['--style-layers=relu1_1,relu2_1', '--content-layers=relu2_1'])
+    assert.notDeepEqual((await painted(option)).picture, usual, option);
+});
+
+test('tv_weight smooths, and style_loss matches something else', async () => {
+  const plain = await firstLosses(), smooth = await firstLosses('--tv-weight=2'), means = await firstLosses('--style-loss=mean_std');
+  const [tv, ...rest] = smooth.filter(({ kind }) => kind === 'tv');
+  assert.ok(tv.loss > 0 && rest.length === 0);
+  assert.deepEqual(smooth.filter(({ kind }) => kind !== 'tv'), plain);
+  const [twice] = (await firstLosses('--tv-weight=4')).filter(({ kind }) => kind === 'tv');
+  assert.ok(Math.abs(twice.loss / tv.loss - 2) < 1e-6);
+  assert.deepEqual(means.map(({ name }) => name), plain.map(({ name }) => name));
+  means.forEach(({ kind, loss }, i) => assert.equal(loss === plain[i].loss, kind === 'content'));
+  const usual = (await painted()).picture;
+  for (const option of ['--tv-weight=100', '--style-loss=mean_std'])
+    assert.notDeepEqual((await painted(option)).picture, usual, option);
+});
+
 test('the ending of the name, or --format, decides the format', async () => {
   const formats = [['b.jpg', [], 'image/jpeg'], ['b.webp', [], 'image/webp'], ['b.png', ['--format=jpeg'], 'image/jpeg']];
   for (const [name, more, type] of formats) {

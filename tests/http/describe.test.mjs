@@ -14,13 +14,26 @@ after(() => server.stop());
 
 const documentedOptions = contract.components.schemas.Options.properties;
 
+const plain = (value) => JSON.parse(JSON.stringify(value));
+
+// What openapi.yaml says of an option, less its description.
+const ofSchema = ({ description, ...schema }) => schema;
+
 // An option of /v1/limits in the words of JSON Schema.
-const asSchema = ({ type, minimum, maximum, default: initial, enum: names }) =>
-  JSON.parse(JSON.stringify({ type, minimum, maximum, default: initial, enum: names }));
+function asSchema({ type, minimum, maximum, default: initial, enum: names, max_items: maxItems }) {
+  const number = { type: 'number', minimum, maximum };
+  if (type === 'array') return { type, maxItems, items: number, default: initial };
+  if (type === 'object' && !names) // several values for each of some names
+    return { type, additionalProperties: false, default: initial,
+      patternProperties: { '^[a-z_]+$': { type: 'array', minItems: 1, items: { type: ['number', 'boolean', 'string'] } } } };
+  if (type === 'object')
+    return { type, additionalProperties: false, default: initial, patternProperties: { [`^(${names.join('|')})$`]: number } };
+  return plain({ type, minimum, maximum, default: initial, enum: names });
+}
 
 test('the options that openapi.yaml documents are those that the server has', async () => {
   const { options } = (await server.get('/v1/limits')).json();
-  const documented = Object.fromEntries(Object.entries(documentedOptions).map(([name, schema]) => [name, asSchema(schema)]));
+  const documented = Object.fromEntries(Object.entries(documentedOptions).map(([name, schema]) => [name, ofSchema(schema)]));
   assert.deepEqual(Object.fromEntries(options.map((option) => [option.name, asSchema(option)])), documented);
   const { properties } = contract.components.schemas.JobForm;
   const all = [...options.map(({ name }) => name), ...Object.keys(contract.components.schemas.Terms.properties)];
@@ -36,7 +49,7 @@ test('scripts/openapi_options.py writes what the server tells', async () => {
   const { options } = JSON.parse(input);
   const names = options.map(({ name }) => name);
   assert.ok(names.includes('another_scale'));
-  assert.deepEqual(Object.entries(schemas.Options.properties).map(([name, schema]) => [name, asSchema(schema)]),
+  assert.deepEqual(Object.entries(schemas.Options.properties).map(([name, schema]) => [name, ofSchema(schema)]),
     options.map((option) => [option.name, asSchema(option)]));
   assert.deepEqual(schemas.ResolvedOptions.required, names);
   for (const { properties } of [schemas.JobForm, schemas.JobOptions])

@@ -78,16 +78,24 @@ describe('options', () => {
     ['size', ' 32'], ['size', '32\0'], ['iterations', 'abc'], ['iterations', 0], ['iterations', 'NaN'], ['learning_rate', 'inf'],
     ['learning_rate', -1], ['style_weight', '-0.1'], ['strength', 1.5], ['scales', 0], ['scales', 9], ['scale_iterations', 0], ['line_search', 'armijo'], ['clamp', 'perhaps'],
     ['precondition', 2], ['average', 1], ['deadline_seconds', -1], ['init', 'grey'], ['seed', -1], ['preserve_colors', 'all'], ['strength', 'strong'], ['style_scale', 0.1],
-    ['style_scale', 5], ['resize', 'crop'], ['format', 'gif'], ['format', 'PNG'], ['quality', 101],
+    ['style_scale', 5], ['style_weights', '-1'], ['style_weights', '1,'], ['style_weights', '0'], ['style_weights', '1,1'],
+    ['style_weights', Array(17).fill(1).join(',')], ['style_layers', 'relu1_2'], ['style_layers', 'relu1_1=0'], ['style_layers', 'relu1_1,relu1_1'],
+    ['content_layers', 'relu4_2=x'], ['content_layers', 'relu6_1'], ['tv_weight', -1], ['tv_weight', 1000001], ['style_loss', 'mean'], ['resize', 'crop'], ['format', 'gif'], ['format', 'PNG'], ['quality', 101],
     ['optimizer', ''], ['preset', 'none'], ['colour', 'blue'], ['Size', 32], ['x'.repeat(63), 1]])
     test(`${name.slice(0, 20)}=${JSON.stringify(value)}`, async () => {
       const problem = await refused(jobForm({ [name]: value }), 422);
       assert.equal(problem.field.slice(0, 20), name.slice(0, 20));
       if (name === 'size' && value !== '32\0') assert.match(problem.limit, /16\.\.2048/);
+      if (name === 'style_weights' && value === '1,1') assert.equal(problem.limit, '1 number');
+      if (name.endsWith('_layers')) assert.match(problem.limit, /^0\.\.1000000000 each, one above 0, for some of relu1_1, relu2_1, .*, relu5_1$/);
       if (name === 'style_scale') assert.equal(problem.limit, '0.25..4');
     });
   test('a name that is longer than any', () => refused(jobForm({ ['size'.repeat(200)]: 32 }), 413));
   test('both weights zero', () => refused(jobForm({ content_weight: 0, style_weight: 0 }), 422, 'style_weight'));
+  test('fewer shares than styles', async () => {
+    const { limit } = await refused(jobForm({ style_weights: '1' }, { styles: [painting(), painting()] }), 422, 'style_weights');
+    assert.equal(limit, '2 numbers');
+  });
   test('a field given twice', () => {
     const form = jobForm({ size: 32 });
     form.append('size', '32');
@@ -103,7 +111,10 @@ describe('options', () => {
     '{"size": "\\u0000"}', '['.repeat(60000), '{"a":'.repeat(10000)])
     test(`not a JSON object: ${text.slice(0, 20)}`, () => refused(json(text), 400, 'options'));
   for (const [text, field] of [['{"size": -1}', 'size'], ['{"size": "32"}', 'size'], ['{"size": 1e9}', 'size'], ['{"size": 32.5}', 'size'],
-    ['{"colour": "blue"}', 'colour'], ['{"format": 1}', 'format'], ['{"size": 32, "size": 33}', 'size'], ['{"resize": ["fit"]}', 'resize']])
+    ['{"colour": "blue"}', 'colour'], ['{"format": 1}', 'format'], ['{"size": 32, "size": 33}', 'size'], ['{"resize": ["fit"]}', 'resize'],
+    ['{"style_weights": 1}', 'style_weights'], ['{"style_weights": [1, "1"]}', 'style_weights'], ['{"style_weights": [1, 2]}', 'style_weights'],
+    ['{"style_layers": "relu1_1"}', 'style_layers'], ['{"style_layers": {"relu1_2": 1}}', 'style_layers'], ['{"content_layers": {"relu4_2": 0}}', 'content_layers'],
+    ['{"content_layers": [0]}', 'content_layers']])
     test(`out of bounds: ${text}`, () => refused(json(text), 422, field));
   test('the same name as field and in the JSON', () => {
     const form = jobForm({ size: 32 });

@@ -86,6 +86,19 @@ static void wrong_options_are_refused_by_name(void **state) {
       {"{\"style_scale\": 0.2}", NULL, "style_scale"},
       {NULL, "{\"style_scale\": \"4.5\"}", "style_scale"},
       {"{\"content_weight\": 0, \"style_weight\": 0}", NULL, "style_weight"},
+      {"{\"style_weights\": [1, -1]}", NULL, "style_weights"},
+      {"{\"style_weights\": 1}", NULL, "style_weights"},
+      {NULL, "{\"style_weights\": \"0,0\"}", "style_weights"},
+      {NULL, "{\"style_weights\": \"1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1\"}", "style_weights"},
+      {"{\"style_layers\": {\"relu1_2\": 1}}", NULL, "style_layers"},
+      {"{\"style_layers\": {\"relu1_1\": 0}}", NULL, "style_layers"},
+      {NULL, "{\"style_layers\": \"relu1_1=2e9\"}", "style_layers"},
+      {"{\"content_layers\": [\"relu4_4\"]}", NULL, "content_layers"},
+      {"{\"content_layers\": \"relu4_2\"}", NULL, "content_layers"},
+      {NULL, "{\"content_layers\": \"relu4_2=0\"}", "content_layers"},
+      {"{\"tv_weight\": -1}", NULL, "tv_weight"},
+      {NULL, "{\"tv_weight\": \"1000001\"}", "tv_weight"},
+      {"{\"style_loss\": \"mean\"}", NULL, "style_loss"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     nst_options o;
@@ -119,12 +132,16 @@ static void a_server_may_lower_the_largest_size(void **state) {
 static void resolved_options_can_be_stored_and_parsed(void **state) {
   (void)state;
   nst_options o, again;
-  assert_int_equal(resolve("{\"size\": 100, \"style_weight\": 2.5}", NULL, &o, NULL), NST_OK);
+  assert_int_equal(resolve("{\"size\": 100, \"style_weight\": 2.5, \"style_weights\": [3, 0.5], "
+                           "\"content_layers\": [\"relu2_1\"], \"tv_weight\": 7}",
+                       NULL, &o, NULL),
+      NST_OK);
   cJSON *json = nst_schema_to_json(&table.schema, &o);
   char *text = cJSON_PrintUnformatted(json);
   assert_int_equal(cJSON_GetArraySize(json), NST_OPTION_COUNT);
   assert_int_equal(nst_options_parse(&table, text, &again, NULL), NST_OK);
   assert_true(again.size == 100 && again.style_weight == 2.5 && again.iterations == 103);
+  assert_memory_equal(&again, &o, sizeof o);
   assert_int_equal(nst_options_parse(&table, "{", &again, NULL), NST_MALFORMED);
   cJSON_free(text);
   cJSON_Delete(json);
@@ -156,6 +173,67 @@ static void strength_is_the_balance(void **state) {
   assert_float_equal(style_weight_of("{\"strength\": 0, \"style_weight\": 3}"), 0.03, 1e-12);
   assert_float_equal(style_weight_of("{\"strength\": 1}"), 100, 1e-9);
   assert_float_equal(style_weight_of("{\"strength\": 0.75}"), 10, 1e-9);
+}
+
+static nst_objective_options objective_of(const char *json, const char *fields) {
+  nst_options o;
+  assert_int_equal(resolve(json, fields, &o, NULL), NST_OK);
+  return nst_options_for_engine(&o).objective;
+}
+
+static void layers_that_can_be_chosen_are_the_usable_ones(void **state) {
+  (void)state;
+  for (int field = 0; field < 2; field++) {
+    const char *const *names =
+        nst_schema_find(&table.schema, field ? "content_layers" : "style_layers")->choices;
+    for (int i = 0; i < NST_LAYER_COUNT; i++)
+      if (nst_layer_is_usable(i)) assert_string_equal(*names++, nst_layer_name(i));
+    assert_null(*names);
+  }
+}
+
+static void layers_are_the_references_until_they_are_told(void **state) {
+  (void)state;
+  nst_objective_options reference, o = objective_of("{\"style_layers\": {}}", "{\"content_layers\": \"\"}");
+  nst_objective_options_init(&reference);
+  assert_memory_equal(o.style_layers, reference.style_layers, sizeof o.style_layers);
+  assert_memory_equal(o.content_layers, reference.content_layers, sizeof o.content_layers);
+  o = objective_of(
+      "{\"style_layers\": {\"relu1_1\": 1, \"relu2_1\": 0.5}, \"content_layers\": [\"relu3_3\"]}", NULL);
+  nst_objective_options text =
+      objective_of(NULL, "{\"style_layers\": \"relu1_1,relu2_1=0.5\", \"content_layers\": \"relu3_3=1\"}");
+  assert_memory_equal(&o, &text, sizeof o);
+  for (int i = 0; i < NST_LAYER_COUNT; i++) {
+    assert_true(o.style_layers[i] == (i == 0 ? 1 : i == nst_layer_find("relu2_1") ? 0.5 : 0));
+    assert_true(o.content_layers[i] == (i == nst_layer_find("relu3_3") ? 1 : 0));
+  }
+}
+
+static void each_style_has_its_share(void **state) {
+  (void)state;
+  nst_options o;
+  nst_error err = NST_ERROR_INIT;
+  assert_int_equal(resolve(NULL, "{\"style_weights\": \"1, 0.25\"}", &o, NULL), NST_OK);
+  nst_objective_options objective = nst_options_for_engine(&o).objective;
+  for (int i = 0; i < NST_MAX_STYLES; i++)
+    assert_true(objective.style_weights[i] == (i == 0 ? 1 : i == 1 ? 0.25 : 0));
+  assert_int_equal(nst_options_check_styles(&o, 2, NULL), NST_OK);
+  static const int wrong[] = {1, 3};
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(nst_options_check_styles(&o, wrong[i], &err), NST_INVALID);
+    assert_string_equal(err.field, "style_weights");
+    assert_string_equal(err.limit, i == 0 ? "1 number" : "3 numbers");
+  }
+  assert_int_equal(resolve(NULL, NULL, &o, NULL), NST_OK);
+  for (int i = 1; i <= NST_MAX_STYLES; i++) assert_int_equal(nst_options_check_styles(&o, i, NULL), NST_OK);
+}
+
+static void the_other_losses_reach_the_engine(void **state) {
+  (void)state;
+  nst_objective_options plain = objective_of(NULL, NULL);
+  assert_true(plain.tv_weight == 0 && plain.style_loss == NST_STYLE_LOSS_GRAM);
+  nst_objective_options o = objective_of("{\"tv_weight\": 2.5, \"style_loss\": \"mean_std\"}", NULL);
+  assert_true(o.tv_weight == 2.5 && o.style_loss == NST_STYLE_LOSS_MEAN_STD);
 }
 
 static void style_scale_resizes_the_painting_alone(void **state) {
@@ -210,6 +288,10 @@ int main(void) {
       cmocka_unit_test(resolved_options_can_be_stored_and_parsed),
       cmocka_unit_test(a_picture_too_narrow_for_the_network_is_refused),
       cmocka_unit_test(strength_is_the_balance),
+      cmocka_unit_test(layers_that_can_be_chosen_are_the_usable_ones),
+      cmocka_unit_test(layers_are_the_references_until_they_are_told),
+      cmocka_unit_test(each_style_has_its_share),
+      cmocka_unit_test(the_other_losses_reach_the_engine),
       cmocka_unit_test(style_scale_resizes_the_painting_alone),
       cmocka_unit_test(a_painting_scaled_too_small_is_refused),
       cmocka_unit_test(presets_show_what_they_resolve_to),

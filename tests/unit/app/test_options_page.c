@@ -91,7 +91,12 @@ static void render(nst_buf *out) {
       "Over HTTP each is a form field or a member of the JSON in `options`; for `stylized run` it is a flag "
       "(`--style-scale=2`) or\n`--option style_scale=2`. What is not given comes from the preset. A value "
       "out of bounds is refused with 422, naming field\nand bounds. A server may have a lower bound of "
-      "`size`: `/v1/limits` tells.\n\n");
+      "`size`: `/v1/limits` tells.\n\n"
+      "Several numbers are `1,0.5` in a form and as a flag, and `[1, 0.5]` in JSON. Layers with their "
+      "factors "
+      "are\n`relu1_1=1,relu2_1=0.5` and `{\"relu1_1\": 1, \"relu2_1\": 0.5}`; for those that count 1 the "
+      "names do: `relu1_1,relu2_1` and\n`[\"relu1_1\", \"relu2_1\"]`. Layers that are not named count "
+      "nothing; where none is named, the default's do.\n\n");
   add_options(out);
   add(out,
       "\n## Sheets\n\n"

@@ -231,17 +231,31 @@ static void lists_are_read_from_json_and_written_again(void **state) {
   assert_true(l.layers[0] == 0 && l.layers[1] == 1 && l.layers[2] == 1);
 }
 
+static void no_names_are_those_of_the_default(void **state) {
+  (void)state;
+  static const char *const texts[] = {"{\"layers\": {}}", "{\"layers\": []}"};
+  for (size_t i = 0; i < 3; i++) {
+    lists l = list_defaults();
+    assert_int_equal(nst_schema_set_text(&list_schema, &l, "layers", "two=3", NULL), NST_OK);
+    cJSON *json = i < 2 ? cJSON_Parse(texts[i]) : NULL;
+    nst_status status = json ? nst_schema_set_json(&list_schema, &l, json, NULL)
+                             : nst_schema_set_text(&list_schema, &l, "layers", "", NULL);
+    cJSON_Delete(json);
+    assert_int_equal(status, NST_OK);
+    assert_true(l.layers[0] == 1 && l.layers[1] == 0 && l.layers[2] == 0.5);
+  }
+}
+
 static void wrong_lists_name_field_and_bounds(void **state) {
   (void)state;
   static const char *const wrong[][2] = {{"shares", "11"}, {"shares", "-1"}, {"shares", "1,,2"},
-      {"shares", "1,"}, {"shares", "1,2,3,4,5"}, {"shares", "nan"}, {"shares", "one"}, {"layers", ""},
-      {"layers", "four"}, {"layers", "one,one"}, {"layers", "one=6"}, {"layers", "one="}, {"layers", "=1"},
-      {"layers", "one=0"}, {"layers", "one=1=1"},
-      {"layers", "a name that is longer than any name in any table could ever be"}};
+      {"shares", "1,"}, {"shares", "1,2,3,4,5"}, {"shares", "nan"}, {"shares", "one"}, {"layers", "four"},
+      {"layers", "one,one"}, {"layers", "one=6"}, {"layers", "one="}, {"layers", "=1"}, {"layers", "one=0"},
+      {"layers", "one=1=1"}, {"layers", "a name that is longer than any name in any table could ever be"}};
   static const char *const wrong_json[] = {"{\"shares\": 1}", "{\"shares\": [\"1\"]}", "{\"shares\": [11]}",
-      "{\"shares\": {\"one\": 1}}", "{\"shares\": [1, 2, 3, 4, 5]}", "{\"layers\": []}", "{\"layers\": [1]}",
-      "{\"layers\": {\"one\": \"1\"}}", "{\"layers\": {\"one\": 1, \"one\": 1}}", "{\"layers\": [\"four\"]}",
-      "{\"layers\": \"one\"}"};
+      "{\"shares\": {\"one\": 1}}", "{\"shares\": [1, 2, 3, 4, 5]}", "{\"layers\": [1]}",
+      "{\"layers\": {\"one\": 0}}", "{\"layers\": {\"one\": \"1\"}}",
+      "{\"layers\": {\"one\": 1, \"one\": 1}}", "{\"layers\": [\"four\"]}", "{\"layers\": \"one\"}"};
   lists before = list_defaults();
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     lists l = before;
@@ -257,8 +271,9 @@ static void wrong_lists_name_field_and_bounds(void **state) {
     cJSON *json = cJSON_Parse(wrong_json[i]);
     assert_non_null(json);
     assert_int_equal(nst_schema_set_json(&list_schema, &l, json, &err), NST_INVALID);
-    assert_string_equal(err.limit, strstr(wrong_json[i], "shares") ? "up to 4 numbers, each 0..10"
-                                                                   : "0..5 each for some of one, two, three");
+    assert_string_equal(err.limit, strstr(wrong_json[i], "shares")
+                                       ? "up to 4 numbers, each 0..10"
+                                       : "0..5 each, one above 0, for some of one, two, three");
     assert_memory_equal(&l, &before, sizeof l);
     cJSON_Delete(json);
   }
@@ -291,6 +306,7 @@ int main(void) {
       cmocka_unit_test(help_has_a_line_for_each_field),
       cmocka_unit_test(lists_are_read_from_text),
       cmocka_unit_test(lists_are_read_from_json_and_written_again),
+      cmocka_unit_test(no_names_are_those_of_the_default),
       cmocka_unit_test(wrong_lists_name_field_and_bounds),
       cmocka_unit_test(lists_are_described),
   };
