@@ -62,12 +62,14 @@ def must_be_seen(combination, options, losses):
     asked for; or because a painting that has took the loss down."""
     if options.get("tv_weight", 0) > FLATTENING:
         return False
+    if options["preserve_colors"] != "none" and combination.content.flat:  # paintings become flat, too
+        return False
     one_scale = options["scales"] == 1 or options["size"] < 2 * combinations.LEAST_SCALED  # else losses compare badly
     moved = min(loss for loss in losses if loss is not None) < MOVED * losses[0]
     if one_scale and moved and not all(style.flat for style in combination.styles):
         return True
     begin = {"content": combination.content.flat, "style": combination.styles[0].flat, "noise": False}
-    return not begin[options["init"]] and not (options["preserve_colors"] == "luminance" and combination.content.flat)
+    return not begin[options["init"]]
 
 
 def is_sheet(job):

@@ -135,6 +135,9 @@ class Judging(unittest.TestCase):
         self.assertEqual(self.judge(grey, content="flat"), (None, 1))
         self.assertIn("one colour", self.judge(grey, content="flat", losses=(4.0, None, 1.0))[0])
         self.assertEqual(self.judge(grey, content="flat", style="flat", losses=(4.0, 1.0)), (None, 1))
+        kept = {"init": "style", "preserve_colors": "histogram"}
+        self.assertEqual(self.judge(grey, content="flat", options=kept), (None, 1))
+        self.assertIn("one colour", self.judge(grey, options=kept)[0])
         self.assertEqual(self.judge(grey, options={"tv_weight": 1.0}), (None, 1))
         self.assertIn("16x16 for size 32", self.judge(good, options={"size": 32})[0])
         small = images.png(8, 16, images.RGB, images.waves)
