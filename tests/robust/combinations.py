@@ -46,7 +46,7 @@ def is_variants(option):
 
 
 def variants(rng, options):
-    others = [option for option in options if not is_variants(option)]
+    others = [option for option in options if option["type"] not in ("array", "object")]
     return {option["name"]: [value(rng, option, 1) for _ in range(rng.randint(1, 3))]
             for option in rng.sample(others, rng.choice((1, 2)))}
 
