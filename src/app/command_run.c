@@ -38,6 +38,7 @@ typedef struct run_state {
   const run_request *request;
   nst_decoder *decoder;
   nst_progress_bar bar;
+  nst_memory_budget memory;
   nst_interrupt interrupt;
 } run_state;
 
@@ -62,6 +63,7 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
       .team = team,
       .options = &request->options,
       .inputs = inputs,
+      .memory = &state->memory,
       .callback = on_progress,
       .context = state};
   nst_picture picture = NST_PICTURE_INIT;
@@ -103,6 +105,7 @@ static nst_status stylize_sheet(const run_request *request, const nst_option_tab
       .team = team,
       .context = state,
       .load = load_for,
+      .memory = &state->memory,
       .callback = on_progress};
   nst_picture sheet = NST_PICTURE_INIT;
   nst_grid_run *grid = NULL;
@@ -126,19 +129,19 @@ static nst_status stylize_sheet(const run_request *request, const nst_option_tab
 }
 
 typedef struct memory_check {
-  nst_memory_budget budget;
+  const nst_memory_budget *budget;
   const nst_job_sizes *sizes;
 } memory_check;
 
 static nst_status check_memory_of(void *context, const nst_options *options, nst_error *err) {
   const memory_check *check = context;
-  return nst_memory_budget_check(&check->budget, options, check->sizes, err);
+  return nst_memory_budget_check(check->budget, options, check->sizes, err);
 }
 
-static nst_status check_memory(
-    const run_request *request, const nst_option_table *table, const nst_inputs *inputs, nst_error *err) {
-  memory_check check = {.sizes = &inputs->sent};
-  nst_status status = nst_memory_budget_init(&check.budget, request->memory_limit, 1, request->threads, err);
+static nst_status check_memory(const run_request *request, const nst_option_table *table,
+    const nst_inputs *inputs, nst_memory_budget *budget, nst_error *err) {
+  memory_check check = {budget, &inputs->sent};
+  nst_status status = nst_memory_budget_init(budget, request->memory_limit, 1, request->threads, err);
   return status == NST_OK ? nst_grid_visit(table, &request->options, check_memory_of, &check, err) : status;
 }
 
@@ -156,7 +159,7 @@ static nst_status run(const run_request *request, const nst_option_table *table,
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
   if (status == NST_OK) status = nst_make_team(request->threads, request->kernel, &team, err);
-  if (status == NST_OK) status = check_memory(request, table, &inputs, err);
+  if (status == NST_OK) status = check_memory(request, table, &inputs, &state.memory, err);
   if (status == NST_OK)
     status = nst_grid_is_asked(&request->options)
                  ? stylize_sheet(request, table, weights, team, &state, err)

@@ -220,6 +220,7 @@ static nst_status paint_cell(nst_grid_run *run, nst_inputs *inputs, nst_error *e
       .inputs = inputs,
       .checkpoint = run->resume.size > 0 ? run->resume.data : NULL,
       .checkpoint_size = run->resume.size,
+      .memory = run->host.memory,
       .callback = on_progress,
       .context = run};
   run->inputs = inputs;

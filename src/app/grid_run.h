@@ -23,6 +23,7 @@ typedef struct nst_grid_host {
 
   /* As nst_progress_fn, but that evaluations, the fraction, the time and what is left count over all cells;
    * everything else is that of the running cell. */
+  const nst_memory_budget *memory; /* as nst_painting has it */
   nst_progress_fn callback;
 } nst_grid_host;
 

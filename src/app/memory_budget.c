@@ -19,26 +19,57 @@ static size_t in_mib_upwards(size_t bytes) {
 
 /* ---- One job */
 
+/* The pictures beside the engine: those of all scales, the finished one, and the file that is made of it. */
+static size_t picture_bytes(const nst_job_sizes *resized) {
+  const nst_size *content = &resized->content;
+  size_t result = 3 * (size_t)content->width * (size_t)content->height, inputs = result;
+  for (int i = 0; i < resized->style_count; i++)
+    inputs += 3 * (size_t)resized->styles[i].width * (size_t)resized->styles[i].height;
+  return inputs + inputs / 3 + 2 * result;
+}
+
+static nst_status fit_job(const nst_memory_budget *budget, const nst_stylize_options *engine,
+    const nst_job_sizes *resized, nst_memory_fit *fit, nst_error *err) {
+  const nst_memory_request request = {.width = resized->content.width,
+      .height = resized->content.height,
+      .styles = resized->styles,
+      .style_count = (size_t)resized->style_count,
+      .optimizer = engine->optimizer,
+      .line_search = engine->line_search,
+      .clamp = engine->clamp,
+      .precondition = engine->precondition,
+      .average = engine->average,
+      .history = engine->history,
+      .iterations = engine->iterations,
+      .threads = budget->threads,
+      .objective = &engine->objective};
+  const size_t pictures = picture_bytes(resized);
+  const size_t left = budget->job_bytes > pictures ? budget->job_bytes - pictures : 0;
+  nst_status status = nst_engine_memory_fit(&request, left, fit, err);
+  fit->bytes += pictures;
+  return status;
+}
+
 nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst_options *options,
     const nst_job_sizes *sizes, size_t *bytes, nst_error *err) {
-  nst_size content = nst_options_resized(options, "content", sizes->content), styles[NST_MAX_STYLES];
-  for (int i = 0; i < sizes->style_count; i++)
-    styles[i] = nst_options_resized(options, "style", sizes->styles[i]);
   const nst_stylize_options engine = nst_options_for_engine(options);
-  const nst_memory_request request = {.width = content.width,
-      .height = content.height,
-      .styles = styles,
-      .style_count = (size_t)sizes->style_count,
-      .optimizer = engine.optimizer,
-      .line_search = engine.line_search,
-      .clamp = engine.clamp,
-      .precondition = engine.precondition,
-      .average = engine.average,
-      .history = engine.history,
-      .iterations = engine.iterations,
-      .threads = budget->threads,
-      .objective = &engine.objective};
-  return nst_engine_memory_estimate(&request, bytes, err);
+  nst_job_sizes resized = {
+      .content = nst_options_resized(options, "content", sizes->content), .style_count = sizes->style_count};
+  for (int i = 0; i < sizes->style_count; i++)
+    resized.styles[i] = nst_options_resized(options, "style", sizes->styles[i]);
+  nst_memory_fit fit = {0};
+  nst_status status = fit_job(budget, &engine, &resized, &fit, err);
+  *bytes = fit.bytes;
+  return status;
+}
+
+nst_status nst_memory_budget_apply(const nst_memory_budget *budget, const nst_job_sizes *resized,
+    nst_stylize_options *engine, nst_memory_fit *fit, nst_error *err) {
+  nst_status status = fit_job(budget, engine, resized, fit, err);
+  if (status != NST_OK) return status;
+  engine->objective.tile = fit->tile;
+  engine->history = fit->history;
+  return NST_OK;
 }
 
 /* False too for what has no estimate, being beyond any address space. */

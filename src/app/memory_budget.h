@@ -14,7 +14,7 @@ typedef struct nst_memory_budget {
   size_t job_bytes; /* that one job may take */
 } nst_memory_budget;
 
-/* Upright sizes of a job's pictures as they were sent, before resizing. */
+/* Upright sizes of a job's pictures: as they were sent, before resizing, where nothing else is said. */
 typedef struct nst_job_sizes {
   nst_size content;
   nst_size styles[NST_MAX_STYLES];
@@ -34,9 +34,15 @@ nst_status nst_memory_budget_init(
 nst_status nst_memory_budget_check(
     const nst_memory_budget *budget, const nst_options *options, const nst_job_sizes *sizes, nst_error *err);
 
-/* What a job takes, in bytes. NST_INVALID for what is beyond any address space. */
+/* What a job takes, in bytes: less than if there was no budget where it has to be computed in tiles.
+ * NST_INVALID for what is beyond any address space. */
 nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst_options *options,
     const nst_job_sizes *sizes, size_t *bytes, nst_error *err);
+
+/* How a job with these pictures, resized already, is to be computed: sets `tile` and `history` of `engine`.
+ * `fit` is what was chosen. Statuses as above. */
+nst_status nst_memory_budget_apply(const nst_memory_budget *budget, const nst_job_sizes *resized,
+    nst_stylize_options *engine, nst_memory_fit *fit, nst_error *err);
 
 /* The largest `size` of a square picture with the default preset that fits, at most the table's; pixels. Its
  * style is as large. */

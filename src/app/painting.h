@@ -10,11 +10,13 @@ typedef struct nst_painting {
   const nst_weights *weights;
   nst_team *team;
   const nst_options *options;
-  const nst_inputs *inputs; /* loaded and prepared by nst_colours_prepare */
-  const void *checkpoint;   /* as nst_stylize_options has it; NULL: from the begin */
-  size_t checkpoint_size;   /* bytes */
-  nst_progress_fn callback; /* may be NULL */
-  void *context;            /* of the callback */
+  const nst_inputs *inputs;        /* loaded and prepared by nst_colours_prepare */
+  const nst_memory_budget *memory; /* how much there is decides how it is computed; NULL: plenty */
+  nst_memory_fit *fit;             /* receives what was decided; may be NULL */
+  const void *checkpoint;          /* as nst_stylize_options has it; NULL: from the begin */
+  size_t checkpoint_size;          /* bytes */
+  nst_progress_fn callback;        /* may be NULL */
+  void *context;                   /* of the callback */
 } nst_painting;
 
 /* `*begun_again` (may be NULL): the checkpoint could not be used, so that the run began anew. Statuses, `out`

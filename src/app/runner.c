@@ -164,6 +164,21 @@ static void note_outcome(
   (void)nst_run_note(job->run, sentence, NULL);
 }
 
+static void note_fit(running_job *job, const nst_memory_fit *fit) {
+  char sentence[160];
+  if (fit->tile > 0) {
+    (void)snprintf(sentence, sizeof sentence,
+        "To fit into memory the network saw the picture in tiles of about %d pixels, which gives the same "
+        "picture in more time.",
+        fit->tile);
+    (void)nst_run_note(job->run, sentence, NULL);
+  }
+  if (fit->history == (int)job->options.history) return;
+  (void)snprintf(sentence, sizeof sentence, "To fit into memory L-BFGS remembered %d pairs in place of %d.",
+      fit->history, (int)job->options.history);
+  (void)nst_run_note(job->run, sentence, NULL);
+}
+
 static void note_early_end(running_job *job) {
   char sentence[96];
   (void)snprintf(sentence, sizeof sentence, "It was stopped after %d of %d evaluations.", job->evaluation,
@@ -181,10 +196,13 @@ static nst_status conclude(running_job *job, nst_status status, const nst_pictur
 
 static nst_status repaint(running_job *job, nst_error *err) {
   nst_inputs inputs = NST_INPUTS_INIT;
+  nst_memory_fit fit = {.history = (int)job->options.history};
   nst_painting painting = {.weights = job->context->weights,
       .team = job->context->teams[nst_run_worker(job->run)],
       .options = &job->options,
       .inputs = &inputs,
+      .memory = job->context->memory,
+      .fit = &fit,
       .callback = on_progress,
       .context = job};
   nst_picture picture = NST_PICTURE_INIT;
@@ -198,6 +216,7 @@ static nst_status repaint(running_job *job, nst_error *err) {
   }
   if (status == NST_OK) status = nst_paint(&painting, &picture, &report, &begun_again, err);
   if (begun_again) note_unusable_checkpoint(job);
+  if (status == NST_OK) note_fit(job, &fit);
   if (status == NST_OK)
     note_outcome(job, "", report.recoveries, report.deadline_reached, report.evaluations, report.stages);
   nst_stylize_report_release(&report);
@@ -235,6 +254,7 @@ static nst_status repaint_sheet(running_job *job, nst_error *err) {
       .team = job->context->teams[nst_run_worker(job->run)],
       .context = job,
       .load = load_pictures,
+      .memory = job->context->memory,
       .callback = on_progress};
   nst_picture sheet = NST_PICTURE_INIT;
   nst_status status = nst_grid_run_create(&host, &job->options, &job->grid, err), restored = NST_OK;

@@ -2,6 +2,7 @@
 #ifndef NST_APP_RUNNER_H
 #define NST_APP_RUNNER_H
 
+#include "memory_budget.h"
 #include "nst/engine.h"
 #include "nst/image.h"
 #include "nst/jobs.h"
@@ -13,6 +14,7 @@ typedef struct nst_runner_context {
   const nst_weights *weights;
   nst_decoder *decoder;
   nst_team **teams; /* one per worker */
+  const nst_memory_budget *memory;
 } nst_runner_context;
 
 /* An nst_runner; `context` is an nst_runner_context. */

@@ -141,7 +141,7 @@ static nst_status open_engine(server *s, nst_error *err) {
     status = nst_team_create(threads, (int)c->niceness, &s->teams[i], err);
     if (status == NST_OK) status = nst_team_use_kernel(s->teams[i], nst_config_kernel(c), err);
   }
-  s->runner = (nst_runner_context){&s->options, s->weights, s->decoder, s->teams};
+  s->runner = (nst_runner_context){&s->options, s->weights, s->decoder, s->teams, &s->memory};
   s->serve = (nst_serve_context){.options = &s->options,
       .memory = &s->memory,
       .webhooks = s->webhooks.enabled ? &s->webhooks.rules : NULL};

@@ -123,7 +123,7 @@ static void a_job_that_is_too_large_learns_what_would_fit(void **state) {
 
 static void less_history_leaves_room_for_size(void **state) {
   (void)state;
-  nst_memory_budget budget = budget_of(900);
+  nst_memory_budget budget = budget_of(300);
   nst_options options = options_of(2048, NST_RESIZE_STRETCH);
   int with_100 = named_size(&budget, options, &square);
   options.history = 10;
@@ -136,15 +136,14 @@ static void less_history_leaves_room_for_size(void **state) {
   assert_true(with_100 < with_10 && with_10 < with_none);
 }
 
-/* Pictures keep their proportions, so a flat one of the same size takes less; and the style counts. */
+/* Pictures keep their proportions, so a flat one of the same size takes less. */
 static void proportions_count(void **state) {
   (void)state;
-  nst_memory_budget budget = budget_of(500);
+  nst_memory_budget budget = budget_of(250);
   nst_options options = options_of(2048, NST_RESIZE_FIT);
-  const nst_job_sizes flat = {{3000, 1000}, {{2000, 500}}, 1}, mixed = {{3000, 100}, {{900, 1200}}, 1};
+  const nst_job_sizes flat = {{3000, 1000}, {{2000, 500}}, 1};
   int of_square = named_size(&budget, options, &square), of_flat = named_size(&budget, options, &flat);
   assert_true(of_flat > of_square * 3 / 2);
-  assert_true(named_size(&budget, options, &mixed) < of_flat * 2);
   options.resize = NST_RESIZE_STRETCH;
   assert_int_equal(named_size(&budget, options, &flat), named_size(&budget, options, &square));
 }
@@ -152,29 +151,24 @@ static void proportions_count(void **state) {
 /* Only the painting is larger, so that an estimate without it would come to the same. */
 static void a_scaled_painting_counts(void **state) {
   (void)state;
-  nst_memory_budget budget = budget_of(900);
+  nst_memory_budget budget = budget_of(60);
   nst_options options = options_of(2048, NST_RESIZE_STRETCH);
   int plain = named_size(&budget, options, &square);
   options.style_scale = 4;
-  assert_true(named_size(&budget, options, &square) < plain * 3 / 4);
+  assert_true(named_size(&budget, options, &square) < plain);
 }
 
 /* A side of a picture of 8000x100 is large enough from 1240 pixels on. */
 static const nst_job_sizes ribbon = {{8000, 100}, {{8000, 100}}, 1},
                            ribbon_and_square = {{8000, 100}, {{64, 64}}, 1};
 
+/* The least that it takes. */
 static size_t ribbon_bytes(int history) {
-  const nst_size size = {1240, 16};
-  const nst_memory_request request = {.width = size.width,
-      .height = size.height,
-      .styles = &size,
-      .style_count = 1,
-      .optimizer = NST_OPTIMIZER_LBFGS,
-      .history = history,
-      .iterations = 500,
-      .threads = 2};
+  const nst_memory_budget none = budget_of(0);
+  nst_options options = options_of(1240, NST_RESIZE_FIT);
   size_t bytes = 0;
-  assert_int_equal(nst_engine_memory_estimate(&request, &bytes, NULL), NST_OK);
+  options.history = history;
+  assert_int_equal(nst_memory_budget_estimate(&none, &options, &ribbon, &bytes, NULL), NST_OK);
   return bytes;
 }
 
@@ -218,7 +212,7 @@ static void a_ribbon_may_fit_at_no_size(void **state) {
 static void the_largest_square_is_told(void **state) {
   (void)state;
   int size = 0;
-  nst_memory_budget budget = budget_of(1000);
+  nst_memory_budget budget = budget_of(300);
   assert_int_equal(nst_memory_budget_largest_square(&budget, &table, &size, NULL), NST_OK);
   nst_options options;
   assert_int_equal(nst_options_from_preset(&table, "balanced", &options, NULL), NST_OK);
@@ -227,6 +221,30 @@ static void the_largest_square_is_told(void **state) {
   budget = budget_of(1000000);
   assert_int_equal(nst_memory_budget_largest_square(&budget, &table, &size, NULL), NST_OK);
   assert_int_equal(size, 2048);
+}
+
+/* Large pictures are seen in tiles; presets with a line search also remember less where that does not do. */
+static void a_job_is_planned_to_fit(void **state) {
+  (void)state;
+  nst_options options;
+  const nst_job_sizes resized = {{2048, 2048}, {{2048, 2048}}, 1};
+  nst_memory_fit fit;
+  assert_int_equal(nst_options_from_preset(&table, "balanced", &options, NULL), NST_OK);
+  nst_stylize_options engine = nst_options_for_engine(&options);
+  nst_memory_budget budget = budget_of(16000);
+  assert_int_equal(nst_memory_budget_apply(&budget, &resized, &engine, &fit, NULL), NST_OK);
+  assert_int_equal(engine.objective.tile, 0);
+  assert_int_equal(engine.history, options.history);
+  budget = budget_of(2500);
+  assert_int_equal(nst_memory_budget_apply(&budget, &resized, &engine, &fit, NULL), NST_OK);
+  assert_true(engine.objective.tile > 0 && engine.objective.tile == fit.tile);
+  assert_int_equal(engine.history, options.history);
+  assert_true(fit.bytes <= budget.job_bytes);
+  engine.objective.tile = 0;
+  budget = budget_of(1100);
+  assert_int_equal(nst_memory_budget_apply(&budget, &resized, &engine, &fit, NULL), NST_OK);
+  assert_true(engine.history < options.history && engine.history == fit.history);
+  assert_true(fit.bytes <= budget.job_bytes);
 }
 
 int main(int argc, char **argv) {
@@ -244,6 +262,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(a_ribbon_learns_which_history_would_fit),
       cmocka_unit_test(a_ribbon_may_fit_at_no_size),
       cmocka_unit_test(the_largest_square_is_told),
+      cmocka_unit_test(a_job_is_planned_to_fit),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
