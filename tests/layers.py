@@ -15,14 +15,14 @@ BASE = {"status", "buf", "clock", "histogram", "id", "log", "machine", "picture"
 MAY_USE = {
     "base": set(),
     "engine": {"engine"},
-    "image": {"image", "colour", "sheet"},
+    "image": {"image", "colour", "mask", "sheet"},
     "store": {"store"},
     "jobs": {"jobs", "store"},
     "service": {"service", "jobs", "store", "image"},
-    "app": {"engine", "image", "colour", "sheet", "store", "jobs", "service"},
+    "app": {"engine", "image", "colour", "mask", "sheet", "store", "jobs", "service"},
 }
 HEADER_MAY_USE = {
-    "engine": set(), "image": set(), "colour": set(), "sheet": set(), "store": set(), "jobs": {"store"}, "service": {"jobs", "image", "store"},
+    "engine": set(), "image": set(), "colour", "mask": set(), "sheet": set(), "store": set(), "jobs": {"store"}, "service": {"jobs", "image", "store"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 MUTABLE = re.compile(r"^(?:static\s+)?(?!const\b|static\s+const\b|typedef|extern|_Static_assert)[a-z_][\w ]*[ *]\w+(?:\[[^\]]*\])*\s*(?:=|;)")

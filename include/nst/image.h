@@ -76,6 +76,11 @@ const nst_decode_limits *nst_decoder_limits(const nst_decoder *decoder);
 nst_status nst_decoder_decode(
     nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_error *err);
 
+/* The same, and how opaque the pixels are: `alpha` (NULL: not wanted) is released and then has the picture's
+ * size, or is empty where all are opaque. What is transparent shows white in `out`. */
+nst_status nst_decoder_decode_alpha(
+    nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_plane *alpha, nst_error *err);
+
 typedef enum nst_resize_mode {
   NST_RESIZE_FIT,    /* keep the aspect ratio; the longest side becomes `size` */
   NST_RESIZE_STRETCH /* size x size, as the reference does */

@@ -83,8 +83,26 @@ static nst_status make_picture(const raw *from, int orientation, nst_picture *ou
   return NST_OK;
 }
 
-nst_status nst_decode_bytes(
-    const void *data, size_t size, const nst_image_info *info, nst_picture *out, nst_error *err) {
+static bool is_opaque(const raw *from) {
+  const size_t bytes = (size_t)from->width * (size_t)from->height * 4;
+  for (size_t i = 3; i < bytes; i += 4)
+    if (from->rgba[i] != 255) return false;
+  return true;
+}
+
+static nst_status make_alpha(
+    const raw *from, int orientation, const nst_picture *picture, nst_plane *out, nst_error *err) {
+  if (is_opaque(from)) return NST_OK;
+  nst_status status = nst_plane_allocate(out, picture->width, picture->height, err);
+  if (status != NST_OK) return status;
+  uint8_t *to = out->grey;
+  for (int y = 0; y < out->height; y++)
+    for (int x = 0; x < out->width; x++) *to++ = from->rgba[source(from, orientation, x, y) + 3];
+  return NST_OK;
+}
+
+nst_status nst_decode_bytes(const void *data, size_t size, const nst_image_info *info, nst_picture *out,
+    nst_plane *alpha, nst_error *err) {
   raw pixels = {0};
   pixels.rgba = decode(data, size, info->format, &pixels);
   if (!pixels.rgba)
@@ -93,6 +111,8 @@ nst_status nst_decode_bytes(
   if (pixels.width != info->width || pixels.height != info->height)
     status = nst_fail(err, NST_UNSUPPORTED, "the picture's header and its data differ in size");
   if (status == NST_OK) status = make_picture(&pixels, info->orientation, out, err);
+  if (status == NST_OK) status = make_alpha(&pixels, info->orientation, out, alpha, err);
+  if (status != NST_OK) nst_picture_release(out);
   if (info->format == NST_IMAGE_WEBP)
     WebPFree(pixels.rgba);
   else

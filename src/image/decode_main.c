@@ -36,10 +36,11 @@ static bool read_request(int argc, char **argv, decode_request *out) {
 }
 
 /* What an honest picture of these dimensions needs at most: the filtered rows while they grow by doubling,
- * the pixels in the file's depth, as RGBA and as RGB; progressive JPEGs hold their coefficients instead. */
+ * the pixels in the file's depth, as RGBA, as RGB and their opacity; progressive JPEGs hold their
+ * coefficients instead. */
 static size_t memory_for(const nst_image_info *info, size_t file_bytes) {
   size_t pixels = (size_t)info->width * (size_t)info->height;
-  return FIXED_BYTES + file_bytes * 3 + pixels * (info->bit_depth == 16 ? 44 : 24);
+  return FIXED_BYTES + file_bytes * 3 + pixels * (info->bit_depth == 16 ? 45 : 25);
 }
 
 static bool write_all(const void *data, size_t size) {
@@ -56,10 +57,12 @@ static bool write_all(const void *data, size_t size) {
 
 static int decode(const void *data, size_t size, const nst_image_info *info) {
   nst_picture picture = NST_PICTURE_INIT;
-  nst_status status = nst_decode_bytes(data, size, info, &picture, NULL);
+  nst_plane alpha = NST_PLANE_INIT;
+  nst_status status = nst_decode_bytes(data, size, info, &picture, &alpha, NULL);
   if (status != NST_OK) return status == NST_NO_MEMORY ? NST_CHILD_NO_MEMORY : NST_CHILD_DAMAGED;
-  nst_child_header header = {picture.width, picture.height};
-  bool written = write_all(&header, sizeof header) && write_all(picture.rgb, nst_picture_bytes(&picture));
+  nst_child_header header = {picture.width, picture.height, alpha.grey != NULL};
+  bool written = write_all(&header, sizeof header) && write_all(picture.rgb, nst_picture_bytes(&picture)) &&
+                 (!alpha.grey || write_all(alpha.grey, nst_picture_bytes(&picture) / 3));
   return written ? NST_CHILD_DONE : NST_CHILD_NO_MEMORY;
 }
 
@@ -72,7 +75,7 @@ int main(int argc, char **argv) {
   void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, NST_CHILD_INPUT, 0);
   if (data == MAP_FAILED) return NST_CHILD_UNSAFE;
   nst_sandbox sandbox = {.memory_bytes = memory_for(&request.info, size),
-      .output_bytes = sizeof(nst_child_header) + (size_t)request.info.width * (size_t)request.info.height * 3,
+      .output_bytes = sizeof(nst_child_header) + (size_t)request.info.width * (size_t)request.info.height * 4,
       .cpu_seconds = request.cpu_seconds,
       .output_fd = NST_CHILD_OUTPUT};
   if (nst_sandbox_enter(&sandbox, NULL) != NST_OK) return NST_CHILD_UNSAFE;

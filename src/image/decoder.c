@@ -105,27 +105,45 @@ static nst_status check(
 
 /* ---- The result */
 
+/* Bytes of the output file, from *at on. */
+static nst_status read_bytes(int fd, size_t *at, uint8_t *out, size_t size, nst_error *err) {
+  for (size_t done = 0; done < size;) {
+    ssize_t n = pread(fd, out + done, size - done, (off_t)*at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return nst_fail(err, NST_IO, "the decoded picture could not be read");
+    done += (size_t)n;
+    *at += (size_t)n;
+  }
+  return NST_OK;
+}
+
 /* The child is dead, so what it wrote does not change any more; it is not believed all the same. */
-static nst_status read_result(int fd, const nst_image_info *info, nst_picture *out, nst_error *err) {
-  nst_child_header header;
+static nst_status check_header(int fd, const nst_image_info *info, nst_child_header *header, nst_error *err) {
   struct stat st;
   bool turned = info->orientation >= 5;
   int width = turned ? info->height : info->width, height = turned ? info->width : info->height;
-  if (fstat(fd, &st) != 0 || pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
-      header.width != width || header.height != height ||
-      (size_t)st.st_size != sizeof header + (size_t)width * (size_t)height * 3)
-    return nst_fail(err, NST_UNSUPPORTED, "the decoder gave no picture of the announced size");
-  nst_status status = nst_picture_allocate(out, width, height, err);
-  size_t done = 0, total = status == NST_OK ? nst_picture_bytes(out) : 0;
-  while (done < total) {
-    ssize_t n = pread(fd, out->rgb + done, total - done, (off_t)(sizeof header + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      nst_picture_release(out);
-      return nst_fail(err, NST_IO, "the decoded picture could not be read");
-    }
-    done += (size_t)n;
-  }
+  if (fstat(fd, &st) == 0 && pread(fd, header, sizeof *header, 0) == (ssize_t)sizeof *header &&
+      header->width == width && header->height == height &&
+      (header->has_alpha == 0 || header->has_alpha == 1) &&
+      (size_t)st.st_size == sizeof *header + (size_t)width * (size_t)height * (header->has_alpha ? 4U : 3U))
+    return NST_OK;
+  return nst_fail(err, NST_UNSUPPORTED, "the decoder gave no picture of the announced size");
+}
+
+static nst_status read_result(
+    int fd, const nst_image_info *info, nst_picture *out, nst_plane *alpha, nst_error *err) {
+  nst_child_header header;
+  size_t at = sizeof header;
+  nst_status status = check_header(fd, info, &header, err);
+  if (status == NST_OK) status = nst_picture_allocate(out, header.width, header.height, err);
+  if (status == NST_OK) status = read_bytes(fd, &at, out->rgb, nst_picture_bytes(out), err);
+  if (status == NST_OK && alpha && header.has_alpha)
+    status = nst_plane_allocate(alpha, header.width, header.height, err);
+  if (status == NST_OK && alpha && alpha->grey)
+    status = read_bytes(fd, &at, alpha->grey, nst_picture_bytes(out) / 3, err);
+  if (status == NST_OK) return NST_OK;
+  nst_picture_release(out);
+  nst_plane_release(alpha);
   return status;
 }
 
@@ -155,6 +173,12 @@ static nst_status interpret(const nst_child_end *end, nst_error *err) {
 
 nst_status nst_decoder_decode(
     nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_error *err) {
+  return nst_decoder_decode_alpha(decoder, data, size, out, NULL, err);
+}
+
+nst_status nst_decoder_decode_alpha(
+    nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_plane *alpha, nst_error *err) {
+  nst_plane_release(alpha);
   nst_image_info info = {.orientation = 1};
   nst_status status = check(&decoder->limits, data, size, &info, err);
   if (status != NST_OK) return status;
@@ -164,7 +188,7 @@ nst_status nst_decoder_decode(
   nst_child_end end;
   status = nst_child_wait(&child, decoder->limits.wall_ms, &end, err);
   if (status == NST_OK) status = interpret(&end, err);
-  if (status == NST_OK) status = read_result(child.output, &info, out, err);
+  if (status == NST_OK) status = read_result(child.output, &info, out, alpha, err);
   nst_child_release(&child);
   return status;
 }

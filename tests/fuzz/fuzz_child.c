@@ -74,15 +74,18 @@ static uint8_t output_byte(const hostile *h, size_t at) {
   return at < h->output.size ? h->output.data[at] : 0;
 }
 
-static void check_picture(const nst_picture *picture, const hostile *h) {
+static void check_picture(const nst_picture *picture, const nst_plane *alpha, const hostile *h) {
   nst_child_header header;
   uint8_t bytes[sizeof header];
   size_t size = nst_picture_bytes(picture);
   FUZZ_CHECK(h->end.code == NST_CHILD_DONE && h->end.signal == 0 && !h->end.timed_out);
-  FUZZ_CHECK(h->output.size + h->hole == sizeof header + size);
   for (size_t i = 0; i < sizeof header; i++) bytes[i] = output_byte(h, i);
   memcpy(&header, bytes, sizeof header);
   FUZZ_CHECK(header.width == picture->width && header.height == picture->height);
+  FUZZ_CHECK((alpha->grey != NULL) == (header.has_alpha == 1));
+  FUZZ_CHECK(h->output.size + h->hole == sizeof header + size + (alpha->grey ? size / 3 : 0));
+  for (size_t i = 0; alpha->grey && i < size / 3; i++)
+    FUZZ_CHECK(alpha->grey[i] == output_byte(h, sizeof header + size + i));
   for (size_t i = 0; i < size; i++) FUZZ_CHECK(picture->rgb[i] == output_byte(h, sizeof header + i));
 }
 
@@ -100,12 +103,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const nst_decode_limits limits = NST_DECODE_LIMITS_DEFAULT;
   nst_decoder *decoder = NULL;
   nst_picture picture = NST_PICTURE_INIT;
+  nst_plane alpha = NST_PLANE_INIT;
   nst_error err = NST_ERROR_INIT;
   FUZZ_CHECK(nst_decoder_create("/proc/self/exe", &limits, &decoder, NULL) == NST_OK);
-  nst_status status = nst_decoder_decode(decoder, file, file_size, &picture, &err);
+  nst_status status = nst_decoder_decode_alpha(decoder, file, file_size, &picture, &alpha, &err);
   fuzz_check_error(status, &err);
-  if (status == NST_OK) check_picture(&picture, &h);
-  FUZZ_CHECK(status == NST_OK || !picture.rgb);
+  if (status == NST_OK) check_picture(&picture, &alpha, &h);
+  FUZZ_CHECK(status == NST_OK || (!picture.rgb && !alpha.grey));
+  nst_plane_release(&alpha);
   nst_picture_release(&picture);
   nst_decoder_destroy(decoder);
   return 0;

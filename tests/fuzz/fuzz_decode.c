@@ -21,10 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (nst_image_probe(data, size, &info, NULL) != NST_OK) return 0;
   if ((int64_t)info.width * info.height > PIXELS_MAX) return -1;
   nst_picture picture = NST_PICTURE_INIT;
+  nst_plane alpha = NST_PLANE_INIT;
   nst_error err = NST_ERROR_INIT;
-  nst_status status = nst_decode_bytes(data, size, &info, &picture, &err);
+  nst_status status = nst_decode_bytes(data, size, &info, &picture, &alpha, &err);
   fuzz_check_error(status, &err);
   if (status == NST_OK) check_picture(&picture, &info);
+  FUZZ_CHECK(!alpha.grey || (alpha.width == picture.width && alpha.height == picture.height));
+  nst_plane_release(&alpha);
   nst_picture_release(&picture);
   return 0;
 }

@@ -47,12 +47,13 @@ static nst_picture decode_by_libjpeg(const nst_buf *file) {
 static void check(int width, int height, const nst_test_jpeg *k) {
   nst_picture picture = {width, height, NULL}, ours = NST_PICTURE_INIT;
   nst_image_info info;
+  nst_plane alpha = NST_PLANE_INIT;
   nst_error err = NST_ERROR_INIT;
   fill(&picture);
   nst_buf file = nst_test_encode_jpeg(&picture, k);
   nst_picture theirs = decode_by_libjpeg(&file);
   nst_status status = nst_image_probe(file.data, file.size, &info, &err);
-  if (status == NST_OK) status = nst_decode_bytes(file.data, file.size, &info, &ours, &err);
+  if (status == NST_OK) status = nst_decode_bytes(file.data, file.size, &info, &ours, &alpha, &err);
   if (status != NST_OK) fail_msg("%dx%d, %dx%d: %s", width, height, k->across, k->down, err.detail);
   const nst_buf expected = {theirs.rgb, nst_picture_bytes(&theirs), 0};
   int difference = nst_test_difference(&ours, &expected);

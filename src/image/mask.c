@@ -1,0 +1,48 @@
+#include "nst/mask.h"
+
+#include "nst/image.h"
+
+/* A value that was composited on white, as it would be on black. */
+static int on_black(uint8_t value, uint8_t alpha) {
+  int black = value - (255 - alpha);
+  return black > 0 ? black : 0;
+}
+
+nst_status nst_mask_from_picture(
+    const nst_picture *picture, const nst_plane *alpha, nst_plane *out, nst_error *err) {
+  nst_status status = nst_plane_allocate(out, picture->width, picture->height, err);
+  if (status != NST_OK) return status;
+  const size_t pixels = nst_picture_bytes(picture) / 3;
+  for (size_t i = 0; i < pixels; i++) {
+    const uint8_t *p = picture->rgb + 3 * i, opacity = alpha->grey ? alpha->grey[i] : 255;
+    int sum = 299 * on_black(p[0], opacity) + 587 * on_black(p[1], opacity) + 114 * on_black(p[2], opacity);
+    out->grey[i] = (uint8_t)((sum + 500) / 1000);
+  }
+  return NST_OK;
+}
+
+/* By the one resampling that there is: a grey picture stays grey. */
+nst_status nst_plane_resize(const nst_plane *plane, int width, int height, nst_plane *out, nst_error *err) {
+  nst_picture grey = NST_PICTURE_INIT, resized = NST_PICTURE_INIT;
+  nst_status status = nst_picture_allocate(&grey, plane->width, plane->height, err);
+  for (size_t i = 0; status == NST_OK && i < nst_picture_bytes(&grey); i++) grey.rgb[i] = plane->grey[i / 3];
+  if (status == NST_OK) status = nst_picture_resize(&grey, width, height, &resized, err);
+  if (status == NST_OK) status = nst_plane_allocate(out, width, height, err);
+  for (size_t i = 0; status == NST_OK && i < nst_picture_bytes(&resized) / 3; i++)
+    out->grey[i] = resized.rgb[3 * i];
+  nst_picture_release(&grey);
+  nst_picture_release(&resized);
+  return status;
+}
+
+nst_status nst_picture_blend(
+    const nst_picture *under, const nst_plane *mask, nst_picture *over, nst_error *err) {
+  if (under->width != over->width || under->height != over->height || mask->width != over->width ||
+      mask->height != over->height)
+    return nst_fail(err, NST_INVALID, "the pictures and the mask must have the same size");
+  for (size_t i = 0; i < nst_picture_bytes(over); i++) {
+    int weight = mask->grey[i / 3];
+    over->rgb[i] = (uint8_t)((over->rgb[i] * weight + under->rgb[i] * (255 - weight) + 127) / 255);
+  }
+  return NST_OK;
+}
