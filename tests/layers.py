@@ -22,7 +22,7 @@ MAY_USE = {
     "app": {"engine", "image", "colour", "mask", "sheet", "store", "jobs", "service"},
 }
 HEADER_MAY_USE = {
-    "engine": set(), "image": set(), "colour", "mask": set(), "sheet": set(), "store": set(), "jobs": {"store"}, "service": {"jobs", "image", "store"},
+    "engine": set(), "image": set(), "colour": set(), "mask": set(), "sheet": set(), "store": set(), "jobs": {"store"}, "service": {"jobs", "image", "store"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 MUTABLE = re.compile(r"^(?:static\s+)?(?!const\b|static\s+const\b|typedef|extern|_Static_assert)[a-z_][\w ]*[ *]\w+(?:\[[^\]]*\])*\s*(?:=|;)")
