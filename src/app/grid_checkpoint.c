@@ -19,7 +19,7 @@ typedef struct header {
 
 /* Before each finished cell's pixels, which are padded with zeros to a multiple of 8. */
 typedef struct entry {
-  int32_t width, height, evaluations, recoveries, stages, deadline_reached;
+  int32_t width, height, evaluations, recoveries, stages, deadline_reached, tile, history;
   double seconds, best_loss;
 } entry;
 
@@ -39,7 +39,8 @@ static void digest(const void *checkpoint, size_t size, char out[NST_SHA256_SIZE
 
 static nst_status append_cell(const nst_grid_outcome *cell, nst_buf *out, nst_error *err) {
   const entry e = {cell->picture.width, cell->picture.height, cell->evaluations, cell->recoveries,
-      cell->stages, cell->deadline_reached, cell->seconds, cell->best_loss};
+      cell->stages, cell->deadline_reached, cell->fit.tile, cell->fit.history, cell->seconds,
+      cell->best_loss};
   static const char zeros[ALIGNMENT] = {0};
   size_t bytes = nst_picture_bytes(&cell->picture);
   nst_status status = nst_buf_append(out, &e, sizeof e, err);
@@ -97,6 +98,8 @@ static nst_status read_cell(reader *r, nst_grid_outcome *cell, nst_error *err) {
   cell->recoveries = e.recoveries;
   cell->stages = e.stages;
   cell->deadline_reached = e.deadline_reached != 0;
+  cell->fit.tile = e.tile;
+  cell->fit.history = e.history;
   cell->seconds = e.seconds;
   cell->best_loss = e.best_loss;
   return NST_OK;

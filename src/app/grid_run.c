@@ -68,6 +68,10 @@ const nst_grid_outcome *nst_grid_run_outcomes(const nst_grid_run *run) {
   return run->outcomes;
 }
 
+const nst_options *nst_grid_run_options(const nst_grid_run *run, int index) {
+  return &run->plans[index].options;
+}
+
 bool nst_grid_run_begun_again(const nst_grid_run *run) {
   return run->begun_again;
 }
@@ -221,9 +225,11 @@ static nst_status paint_cell(nst_grid_run *run, nst_inputs *inputs, nst_error *e
       .checkpoint = run->resume.size > 0 ? run->resume.data : NULL,
       .checkpoint_size = run->resume.size,
       .memory = run->host.memory,
+      .fit = &outcome->fit,
       .callback = on_progress,
       .context = run};
   run->inputs = inputs;
+  outcome->fit = (nst_memory_fit){.history = (int)run->plans[run->current].options.history};
   nst_status status = nst_paint(&painting, &outcome->picture, &report, &run->begun_again, err);
   run->inputs = NULL;
   nst_buf_release(&run->resume);

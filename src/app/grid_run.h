@@ -34,6 +34,7 @@ typedef struct nst_grid_outcome {
   int evaluations, recoveries, stages;
   bool deadline_reached;
   double seconds, best_loss;
+  nst_memory_fit fit; /* how it was computed */
 } nst_grid_outcome;
 
 typedef struct nst_grid_run nst_grid_run;
@@ -64,6 +65,8 @@ nst_status nst_grid_run_checkpoint(
 const nst_grid *nst_grid_run_grid(const nst_grid_run *run);
 /* One for each cell, row by row. */
 const nst_grid_outcome *nst_grid_run_outcomes(const nst_grid_run *run);
+/* What the cell of that index runs with. */
+const nst_options *nst_grid_run_options(const nst_grid_run *run, int index);
 /* The checkpoint of the running cell could not be used. */
 bool nst_grid_run_begun_again(const nst_grid_run *run);
 

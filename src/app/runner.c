@@ -164,18 +164,19 @@ static void note_outcome(
   (void)nst_run_note(job->run, sentence, NULL);
 }
 
-static void note_fit(running_job *job, const nst_memory_fit *fit) {
-  char sentence[160];
+/* `history` is what was asked for. */
+static void note_fit(running_job *job, const char *where, const nst_memory_fit *fit, int history) {
+  char sentence[160 + NST_GRID_LABEL_SIZE];
   if (fit->tile > 0) {
     (void)snprintf(sentence, sizeof sentence,
-        "To fit into memory the network saw the picture in tiles of about %d pixels, which gives the same "
+        "%sTo fit into memory the network saw the picture in tiles of about %d pixels, which gives the same "
         "picture in more time.",
-        fit->tile);
+        where, fit->tile);
     (void)nst_run_note(job->run, sentence, NULL);
   }
-  if (fit->history == (int)job->options.history) return;
-  (void)snprintf(sentence, sizeof sentence, "To fit into memory L-BFGS remembered %d pairs in place of %d.",
-      fit->history, (int)job->options.history);
+  if (fit->history == history) return;
+  (void)snprintf(sentence, sizeof sentence, "%sTo fit into memory L-BFGS remembered %d pairs in place of %d.",
+      where, fit->history, history);
   (void)nst_run_note(job->run, sentence, NULL);
 }
 
@@ -216,7 +217,7 @@ static nst_status repaint(running_job *job, nst_error *err) {
   }
   if (status == NST_OK) status = nst_paint(&painting, &picture, &report, &begun_again, err);
   if (begun_again) note_unusable_checkpoint(job);
-  if (status == NST_OK) note_fit(job, &fit);
+  if (status == NST_OK) note_fit(job, "", &fit, (int)job->options.history);
   if (status == NST_OK)
     note_outcome(job, "", report.recoveries, report.deadline_reached, report.evaluations, report.stages);
   nst_stylize_report_release(&report);
@@ -229,22 +230,31 @@ static nst_status repaint(running_job *job, nst_error *err) {
 
 /* ---- Sheets */
 
+static int sentences_about(const nst_grid_outcome *o, int history) {
+  return (o->recoveries > 0) + o->deadline_reached + (o->fit.tile > 0) + (o->fit.history != history);
+}
+
 /* A run has few notes: where more cells have something to tell, the last one says how many. */
 static void note_cells(running_job *job) {
-  enum { CELLS_NOTED = 6 };
+  enum { SENTENCES = 12 };
   const nst_grid *grid = nst_grid_run_grid(job->grid);
-  const nst_grid_outcome *outcomes = nst_grid_run_outcomes(job->grid);
+  const nst_grid_outcome *o = nst_grid_run_outcomes(job->grid);
   char where[NST_GRID_LABEL_SIZE + 2], sentence[96];
-  int told = 0;
-  for (int i = 0; i < nst_grid_cells(grid); i++) {
-    const nst_grid_outcome *o = &outcomes[i];
-    if ((o->recoveries == 0 && !o->deadline_reached) || ++told > CELLS_NOTED) continue;
+  int told = 0, untold = 0;
+  for (int i = 0; i < nst_grid_cells(grid) && o[i].finished; i++) {
+    int history = (int)nst_grid_run_options(job->grid, i)->history, more = sentences_about(&o[i], history);
+    if (told + more > SENTENCES) {
+      untold++;
+      continue;
+    }
+    told += more;
     nst_grid_label(grid, i, where);
     (void)strcat(where, ": ");
-    note_outcome(job, where, o->recoveries, o->deadline_reached, o->evaluations, o->stages);
+    note_fit(job, where, &o[i].fit, history);
+    note_outcome(job, where, o[i].recoveries, o[i].deadline_reached, o[i].evaluations, o[i].stages);
   }
-  if (told <= CELLS_NOTED) return;
-  (void)snprintf(sentence, sizeof sentence, "The same happened in %d more cells.", told - CELLS_NOTED);
+  if (untold == 0) return;
+  (void)snprintf(sentence, sizeof sentence, "There is as much to tell of %d more cells.", untold);
   (void)nst_run_note(job->run, sentence, NULL);
 }
 

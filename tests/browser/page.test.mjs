@@ -178,6 +178,26 @@ test('every type of option has a control, which a preset fills', async () => {
   await page.close();
 });
 
+test('a sheet is asked for in one line, and its cells are small', async () => {
+  const { page, faults } = await open();
+  await choose(page, { iterations: 1 });
+  await page.evaluate(() => { for (const folded of document.querySelectorAll('details')) folded.open = true; });
+  await page.fill('#grid', 'clamp=true,false');
+  await page.locator('#grid').blur();
+  assert.equal(await page.inputValue('#size'), '192');
+  await page.fill('#size', '48');
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('job-picture').alt === 'The result');
+  await pictureIsShown(page);
+  const width = await page.$eval('#job-picture', (image) => image.naturalWidth);
+  assert.ok(width >= 2 * (48 + 8) && width < 3 * (48 + 8), 'two cells stand side by side');
+  await page.fill('#grid', 'nothing=1');
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('grid-error').textContent.includes('nothing is no option'));
+  assert.deepEqual(faults.filter((fault) => !fault.includes('422')), []);
+  await page.close();
+});
+
 test('the keyboard is enough', async () => {
   const { page } = await open();
   const reached = [];

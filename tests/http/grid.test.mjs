@@ -151,6 +151,13 @@ test('a deadline is shared by the cells, and the notes name them', async () => {
   for (const note of job.notes) assert.match(note, /deadline_seconds/);
 });
 
+test('where many cells have something to tell, the last note says how many', async () => {
+  const { job } = await painted({ size: 32, iterations: 10000, deadline_seconds: 1.4,
+    grid: { seed: [1, 2, 3, 4, 5, 6, 7], clamp: [true, false] } });
+  assert.equal(job.notes.length, 13);
+  assert.equal(job.notes.at(-1), 'There is as much to tell of 2 more cells.');
+});
+
 test('after kill -9 and after SIGTERM a sheet goes on in the cell where it was', async () => {
   const settings = { workers: 1, checkpoint_interval: 1 };
   const options = { preset: 'balanced', size: 64, scales: 1, iterations: 90, grid: 'style_weight=1,10;optimizer=lbfgs,adam', learning_rate: 0.02 };

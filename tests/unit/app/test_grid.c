@@ -166,7 +166,8 @@ static nst_buf make_checkpoint(void) {
         .stages = 3,
         .deadline_reached = i == 1,
         .seconds = 0.5,
-        .best_loss = 2.5};
+        .best_loss = 2.5,
+        .fit = {.tile = 64, .history = 4}};
     assert_int_equal(nst_picture_allocate(&outcomes[i].picture, 3, 1 + i, NULL), NST_OK);
     memset(outcomes[i].picture.rgb, 100 + i, nst_picture_bytes(&outcomes[i].picture));
   }
@@ -204,6 +205,8 @@ static void a_checkpoint_holds_the_finished_cells(void **state) {
     if (i >= FINISHED) continue;
     assert_int_equal(outcomes[i].picture.height, 1 + i);
     assert_int_equal(outcomes[i].picture.rgb[8], 100 + i);
+    assert_int_equal(outcomes[i].fit.tile, 64);
+    assert_int_equal(outcomes[i].fit.history, 4);
     assert_true(outcomes[i].best_loss == 2.5 && outcomes[i].seconds == 0.5);
     nst_picture_release(&outcomes[i].picture);
   }
