@@ -211,11 +211,18 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random choices (default: the time)")
     parser.add_argument("--only", type=int, metavar="N", help="this combination of the seed alone")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_COUNT} combinations, always the same")
+    parser.add_argument("--largest", type=int, metavar="N", help="bound of size in pixels "
+                        f"(default {combinations.SMALL['size'][1]}); gives other combinations")
+    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE",
+                        help="of the service, as memory_limit=180; may be repeated")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--program", default=None, help="stylized; default: STYLIZED_BIN, or what is built")
     args = parser.parse_args()
     if args.quick:
         args.count, args.seed = QUICK_COUNT, QUICK_SEED
+    if args.largest:
+        combinations.SMALL["size"] = (combinations.SMALL["size"][0], args.largest)
+    SETTINGS.update(setting.split("=", 1) for setting in args.setting)
     numbers = range(args.count) if args.only is None else [args.only]
     say(f"{len(numbers)} combinations, seed {args.seed}")
     begin = time.monotonic()
