@@ -313,13 +313,17 @@ typedef struct nst_stylize_options {
 
 typedef struct nst_stylize_state nst_stylize_state;
 
+/* What an evaluation of an image of this size takes, compared with others: the unit is a pixel of a large
+ * image. Time is in proportion to it within some per cent. */
+double nst_evaluation_work(int width, int height);
+
 /* What the callback sees after each evaluation. */
 typedef struct nst_progress {
   int evaluation, evaluations; /* 1-based count of this one, and how many there will be */
   int resumed;        /* evaluations that came with the checkpoint; the first one of this run is the next */
   int width, height;  /* of the image being optimised */
   int stage, stages;  /* 0-based index of this scale, and how many there are */
-  double fraction;    /* 0..1 of the work: of the pixels that are to be evaluated */
+  double fraction;    /* 0..1 of the work of all evaluations that there will be */
   double seconds;     /* since the start of this run, targets included */
   double eta_seconds; /* to the end; negative while unknown */
   int recoveries;     /* so far */

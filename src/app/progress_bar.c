@@ -26,7 +26,7 @@ void nst_progress_bar_show(nst_progress_bar *bar, const nst_progress *p) {
   if (!bar->out || (!last && p->evaluation != 1 && p->seconds - bar->last_seconds < pause)) return;
   bar->last_seconds = p->seconds;
   char eta[32];
-  write_eta(eta, sizeof eta, p->seconds / p->evaluation * (p->evaluations - p->evaluation));
+  write_eta(eta, sizeof eta, p->eta_seconds > 0.0 ? p->eta_seconds : 0.0);
   if (!bar->is_terminal) {
     (void)fprintf(
         bar->out, "%d/%d loss %.6g, %s left\n", p->evaluation, p->evaluations, p->losses->total, eta);

@@ -86,7 +86,7 @@ static bool add_estimate(const nst_serve_context *serve, cJSON *preset) {
   if (nst_options_from_preset(serve->options, name, &options, NULL) != NST_OK ||
       nst_memory_budget_estimate(serve->memory, &options, &square, &bytes, NULL) != NST_OK)
     return false;
-  double seconds = nst_speed_estimate(serve->seconds_per_pixel, &options, square.content);
+  double seconds = nst_speed_estimate(serve->seconds_per_work, &options, square.content);
   cJSON *estimate = cJSON_AddObjectToObject(preset, "estimate");
   return estimate && cJSON_AddNumberToObject(estimate, "size", (double)options.size) &&
          cJSON_AddNumberToObject(estimate, "seconds", seconds) &&

@@ -12,7 +12,7 @@ typedef struct nst_serve_context {
   const nst_option_table *options;
   const nst_memory_budget *memory;
   const nst_webhook_rules *webhooks; /* NULL: none are called */
-  double seconds_per_pixel;          /* of one evaluation, as nst_speed_measure tells */
+  double seconds_per_work;           /* of one evaluation, as nst_speed_measure tells */
 } nst_serve_context;
 
 /* `context` must outlive the hooks. */

@@ -6,8 +6,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Smaller pictures take more for each of their pixels; from here on it is the same within a few per cent. */
+/* Large enough that what is measured is not the clock or the begin of threads, and soon done. */
 enum { SIDE = 192, MEASUREMENTS = 2 };
 
 static nst_status make_picture(nst_picture *picture, nst_error *err) {
@@ -31,12 +32,14 @@ static nst_status measure(
   return status;
 }
 
-nst_status nst_speed_measure(
-    const nst_weights *weights, nst_team *team, double *seconds_per_pixel, nst_error *err) {
+nst_status nst_speed_measure(const nst_weights *weights, nst_team *team, const nst_objective_options *wanted,
+    double *seconds_per_work, nst_error *err) {
   nst_picture picture = NST_PICTURE_INIT;
   const nst_objective_pictures pictures = {.content = &picture, .styles = &picture, .style_count = 1};
   nst_objective_options options;
   nst_objective_options_init(&options);
+  if (wanted) options = *wanted;
+  memset(options.style_weights, 0, sizeof options.style_weights); /* there is one style only */
   nst_objective *objective = NULL;
   float *x = NULL, *gradient = NULL;
   double seconds = 0.0;
@@ -50,7 +53,7 @@ nst_status nst_speed_measure(
   }
   if (status == NST_OK) status = nst_objective_encode(objective, &picture, x, err);
   if (status == NST_OK) status = measure(objective, x, gradient, &seconds, err);
-  *seconds_per_pixel = seconds / (SIDE * SIDE);
+  *seconds_per_work = seconds / nst_evaluation_work(SIDE, SIDE);
   free(gradient);
   free(x);
   nst_objective_destroy(objective);
@@ -58,12 +61,12 @@ nst_status nst_speed_measure(
   return status;
 }
 
-double nst_speed_estimate(double seconds_per_pixel, const nst_options *options, nst_size content) {
+double nst_speed_estimate(double seconds_per_work, const nst_options *options, nst_size content) {
   nst_size size = nst_options_resized(options, "content", content);
-  double pixels = (double)size.width * size.height, evaluated = pixels * (double)options->iterations;
+  double work = nst_evaluation_work(size.width, size.height) * (double)options->iterations;
   int smaller = nst_ladder_scales(options, size.width, size.height) - 1;
-  for (int i = 1; i <= smaller; i++) /* a quarter of the pixels each time */
-    evaluated += ldexp(pixels, -2 * i) * (double)options->scale_iterations;
-  double seconds = seconds_per_pixel * evaluated;
+  for (int i = 1; i <= smaller; i++)
+    work += nst_evaluation_work(size.width >> i, size.height >> i) * (double)options->scale_iterations;
+  double seconds = seconds_per_work * work;
   return options->deadline_seconds > 0.0 ? fmin(seconds, options->deadline_seconds) : seconds;
 }

@@ -1,5 +1,5 @@
 /* How many evaluations each stage of a stylisation gets, how much work that is, and how long it will take.
- * Internal to the engine; knows no clock. Work is counted in evaluated pixels, as time grows with them.
+ * Internal to the engine; knows no clock. Work is counted as nst_evaluation_work has it.
  */
 #ifndef NST_ENGINE_SCHEDULE_H
 #define NST_ENGINE_SCHEDULE_H
@@ -7,14 +7,16 @@
 #include "nst/engine.h"
 
 typedef struct nst_schedule {
-  int count; /* stages that were asked for */
-  int last;  /* 0-based: the last that is to be computed */
-  double pixels[NST_MAX_STAGES];
+  int count;                   /* stages that were asked for */
+  int last;                    /* 0-based: the last that is to be computed */
+  double work[NST_MAX_STAGES]; /* of one evaluation */
   int planned[NST_MAX_STAGES]; /* evaluations; of stages behind `last` 0 */
   int made[NST_MAX_STAGES];
   double deadline; /* seconds since the begin of the job; 0: none */
-  double rate;     /* seconds per pixel, of the newest evaluations; 0: not known yet */
-  bool shortened;  /* fewer are planned than were asked for */
+  double rate;     /* seconds for each unit of work, of the newest evaluations; 0: not known yet */
+  int told;        /* evaluations that it was told of */
+  double seconds_told, work_told; /* of them, the older ones less and less */
+  bool shortened;                 /* fewer are planned than were asked for */
 } nst_schedule;
 
 void nst_schedule_init(

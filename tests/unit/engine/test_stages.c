@@ -1,7 +1,6 @@
-/* Stylisation from coarse to fine: sizes, the schedule, deadlines, recoveries, averages, and going on. */
+/* Stylisation from coarse to fine: sizes, deadlines, recoveries, averages, and going on. */
 #include "enlarge.h"
 #include "nst/buf.h"
-#include "schedule.h"
 #include "support.h"
 
 #include <math.h>
@@ -269,53 +268,6 @@ static void a_deadline_is_kept(void **state) {
   release_ladder(&l);
 }
 
-/* ---- The schedule, with a clock of the test's own */
-
-static nst_schedule three_scales(double deadline) {
-  static nst_picture pictures[3] = {{100, 100, NULL}, {200, 200, NULL}, {400, 400, NULL}};
-  const nst_stage stages[3] = {
-      {.pictures = {.content = &pictures[0], .styles = NULL, .style_count = 1}, .iterations = 40},
-      {.pictures = {.content = &pictures[1], .styles = NULL, .style_count = 1}, .iterations = 40},
-      {.pictures = {.content = &pictures[2], .styles = NULL, .style_count = 1}, .iterations = 40}};
-  const nst_stylize_options options = {.deadline_seconds = deadline};
-  nst_schedule s;
-  nst_schedule_init(&s, stages, 3, &options);
-  return s;
-}
-
-static void work_is_counted_in_pixels(void **state) {
-  (void)state;
-  nst_schedule s = three_scales(0.0);
-  assert_true(nst_schedule_eta(&s) < 0.0);
-  for (int i = 0; i < 40; i++) nst_schedule_add(&s, 0, 0.1);
-  assert_true(fabs(nst_schedule_fraction(&s) - 1.0 / 21.0) < 1e-12);
-  assert_true(fabs(nst_schedule_eta(&s) - 0.1 * 40.0 * 20.0) < 1e-9);
-  assert_int_equal(nst_schedule_evaluations(&s), 120);
-}
-
-/* An evaluation takes 0.1, 0.4 and 1.6 s; all of them take 84 s. */
-static void a_schedule_is_shortened_to_fit(void **state) {
-  (void)state;
-  nst_schedule s = three_scales(1000.0);
-  for (int i = 0; i < 3; i++) nst_schedule_add(&s, 0, 0.1);
-  nst_schedule_fit(&s, 0, 0.3);
-  assert_false(s.shortened);
-  assert_int_equal(nst_schedule_evaluations(&s), 120);
-  s.deadline = 40.0; /* about half of them */
-  nst_schedule_fit(&s, 0, 0.3);
-  assert_true(s.shortened);
-  assert_int_equal(s.last, 2);
-  assert_in_range(s.planned[2], 14, 20);
-  s = three_scales(10.0); /* not even eight of the finest */
-  for (int i = 0; i < 3; i++) nst_schedule_add(&s, 0, 0.1);
-  nst_schedule_fit(&s, 0, 0.3);
-  assert_int_equal(s.last, 1);
-  assert_int_equal(s.planned[2], 0);
-  assert_in_range(s.planned[1], 8, 22);
-  assert_false(nst_schedule_is_late(&s, 1, 9.5));
-  assert_true(nst_schedule_is_late(&s, 1, 9.7));
-}
-
 /* ---- Enlarging */
 
 static void enlarging_keeps_what_is_smooth(void **state) {
@@ -348,8 +300,6 @@ int main(void) {
       cmocka_unit_test(the_average_is_evaluated_at_the_end),
       cmocka_unit_test(an_explosion_is_recovered_from),
       cmocka_unit_test(a_deadline_is_kept),
-      cmocka_unit_test(work_is_counted_in_pixels),
-      cmocka_unit_test(a_schedule_is_shortened_to_fit),
       cmocka_unit_test(enlarging_keeps_what_is_smooth),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
