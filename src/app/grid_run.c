@@ -146,16 +146,17 @@ static double weigh(const nst_grid_run *run, int first, int end, double *seconds
   return weight;
 }
 
-/* What is left of the running cell is told by the engine; the others are expected to take as long, for their
- * weight, as those before, or as the first one is expected to. */
+/* Cells are expected to take as long, for their weight, as those before, or as the first one is expected to.
+ * Of the running one the engine knows more the further it is: at the begin it goes by small scales. */
 static double remaining(nst_grid_run *run, const nst_progress *p, double rest) {
   double took = 0.0, done = weigh(run, 0, run->current, &took), left = 1.0 - p->fraction;
   double weight = run->plans[run->current].weight;
   if (p->eta_seconds < 0.0) return -1.0;
-  if (done > 0.0 && took > 0.0)
+  if (done > 0.0 && took > 0.0) {
     run->rate = took / done;
-  else if (left > 0.01 && weight > 0.0)
-    run->rate = p->eta_seconds / (left * weight);
+    return run->rate * (rest + weight * left * left) + p->eta_seconds * p->fraction;
+  }
+  if (left > 0.01 && weight > 0.0) run->rate = p->eta_seconds / (left * weight);
   return p->eta_seconds + run->rate * rest;
 }
 
