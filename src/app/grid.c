@@ -86,7 +86,7 @@ nst_status nst_grid_read(
     return nst_fail_field(err, NST_INVALID, "grid", "1..2 options", "grid takes one or two options");
   nst_status status = read_axis(table, axes[0], &out->columns, err);
   if (status == NST_OK && axes[1]) status = read_axis(table, axes[1], &out->rows, err);
-  if (status == NST_OK && out->rows.field == out->columns.field)
+  if (status == NST_OK && out->rows.field && out->rows.field == out->columns.field)
     return refuse(err, "different options", out->rows.field->name, "is given twice");
   if (!axes[1]) out->rows.count = 1;
   return status;
@@ -152,8 +152,8 @@ nst_status nst_grid_cell(const nst_option_table *table, const nst_options *optio
     if (fields[i] && strcmp(fields[i]->name, "preset") != 0)
       status = nst_schema_set_text(
           &table->schema, out, fields[i]->name, value_of(grid, index, fields[i]->name), err);
-  out->deadline_seconds /= nst_grid_cells(grid);
   if (status != NST_OK) return status;
+  out->deadline_seconds /= nst_grid_cells(grid);
   nst_error cause = NST_ERROR_INIT;
   char label[NST_GRID_LABEL_SIZE];
   status = nst_options_check_together(out, &cause);

@@ -21,7 +21,7 @@ typedef struct running_job {
   nst_run *run;
   nst_options options;
   const nst_runner_context *context;
-  const nst_inputs *inputs;
+  nst_inputs inputs;           /* of a picture; a sheet has its own */
   nst_grid_run *grid;          /* of a sheet; else NULL */
   nst_buf checkpoint;          /* where it began; empty after the first evaluation */
   double next_save;            /* seconds since the start of the run */
@@ -54,7 +54,7 @@ static nst_status load_pictures(
 /* What the job shows so far: its picture, or its sheet. */
 static nst_status take_snapshot(const running_job *job, const nst_progress *progress, nst_picture *out) {
   return job->grid ? nst_grid_run_snapshot(job->grid, progress, out, NULL)
-                   : nst_paint_snapshot(&job->options, job->inputs, progress, out, NULL);
+                   : nst_paint_snapshot(&job->options, &job->inputs, progress, out, NULL);
 }
 
 static nst_status take_checkpoint(const running_job *job, const nst_progress *progress, nst_buf *out) {
@@ -196,12 +196,11 @@ static nst_status conclude(running_job *job, nst_status status, const nst_pictur
 }
 
 static nst_status repaint(running_job *job, nst_error *err) {
-  nst_inputs inputs = NST_INPUTS_INIT;
   nst_memory_fit fit = {.history = (int)job->options.history};
   nst_painting painting = {.weights = job->context->weights,
       .team = job->context->teams[nst_run_worker(job->run)],
       .options = &job->options,
-      .inputs = &inputs,
+      .inputs = &job->inputs,
       .memory = job->context->memory,
       .fit = &fit,
       .callback = on_progress,
@@ -209,8 +208,7 @@ static nst_status repaint(running_job *job, nst_error *err) {
   nst_picture picture = NST_PICTURE_INIT;
   nst_stylize_report report = NST_STYLIZE_REPORT_INIT;
   bool begun_again = false;
-  nst_status status = load_pictures(job, &job->options, &inputs, err);
-  job->inputs = &inputs;
+  nst_status status = load_pictures(job, &job->options, &job->inputs, err);
   if (status == NST_OK && nst_run_read_checkpoint(job->run, &job->checkpoint, NULL) == NST_OK) {
     painting.checkpoint = job->checkpoint.data;
     painting.checkpoint_size = job->checkpoint.size;
@@ -224,7 +222,7 @@ static nst_status repaint(running_job *job, nst_error *err) {
   nst_buf_release(&job->checkpoint);
   status = conclude(job, status, &picture, err);
   nst_picture_release(&picture);
-  nst_inputs_release(&inputs);
+  nst_inputs_release(&job->inputs);
   return status;
 }
 
@@ -239,7 +237,7 @@ static void note_cells(running_job *job) {
   enum { SENTENCES = 12 };
   const nst_grid *grid = nst_grid_run_grid(job->grid);
   const nst_grid_outcome *o = nst_grid_run_outcomes(job->grid);
-  char where[NST_GRID_LABEL_SIZE + 2], sentence[96];
+  char label[NST_GRID_LABEL_SIZE], where[NST_GRID_LABEL_SIZE + 2], sentence[96];
   int told = 0, untold = 0;
   for (int i = 0; i < nst_grid_cells(grid) && o[i].finished; i++) {
     int history = (int)nst_grid_run_options(job->grid, i)->history, more = sentences_about(&o[i], history);
@@ -248,8 +246,8 @@ static void note_cells(running_job *job) {
       continue;
     }
     told += more;
-    nst_grid_label(grid, i, where);
-    (void)strcat(where, ": ");
+    nst_grid_label(grid, i, label);
+    (void)snprintf(where, sizeof where, "%s: ", label);
     note_fit(job, where, &o[i].fit, history);
     note_outcome(job, where, o[i].recoveries, o[i].deadline_reached, o[i].evaluations, o[i].stages);
   }
@@ -284,7 +282,7 @@ static nst_status repaint_sheet(running_job *job, nst_error *err) {
 
 nst_status nst_run_job(void *context, nst_run *run, nst_error *err) {
   const nst_runner_context *shared = context;
-  running_job job = {.run = run, .context = shared};
+  running_job job = {.run = run, .context = shared, .inputs = NST_INPUTS_INIT};
   nst_status status = nst_options_parse(shared->options, nst_run_options(run), &job.options, err);
   if (status != NST_OK) return status;
   return nst_grid_is_asked(&job.options) ? repaint_sheet(&job, err) : repaint(&job, err);
