@@ -62,7 +62,9 @@ test('options come as one JSON object, as fields, or as both', async () => {
   const { options, id } = (await server.submit(form)).json();
   assert.deepEqual(options, { preset: 'gatys', size: 32, resize: 'stretch', iterations: 1, scales: 1, scale_iterations: 70,
     optimizer: 'adam', line_search: 'none', learning_rate: 2, history: 100, clamp: false, precondition: false, average: 0,
-    pooling: 'avg', content_weight: 0.5, style_weight: 1, strength: 0.5,
+    pooling: 'avg', content_weight: 0.5, style_weight: 1, style_weights: [],
+    style_layers: { relu1_1: 1, relu2_1: 1, relu3_1: 1, relu4_1: 1, relu5_1: 1 }, content_layers: { relu4_2: 1 },
+    style_loss: 'gram', tv_weight: 0, strength: 0.5,
     style_scale: 1, init: 'content', seed: 0, preserve_colors: 'none', grid: {}, format: 'png', quality: 92, deadline_seconds: 0 });
   await server.finished(id);
 });
