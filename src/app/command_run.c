@@ -1,6 +1,7 @@
 #include "colours.h"
 #include "commands.h"
 #include "config.h"
+#include "forecast.h"
 #include "grid_report.h"
 #include "grid_run.h"
 #include "inputs.h"
@@ -38,6 +39,7 @@ typedef struct run_state {
   const run_request *request;
   nst_decoder *decoder;
   nst_progress_bar bar;
+  nst_forecast forecast;
   nst_memory_budget memory;
   nst_interrupt interrupt;
 } run_state;
@@ -74,6 +76,7 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
     nst_status saved = save_picture(request, &picture, err);
     nst_report_facts facts = {.run = &report,
         .weights = nst_weights_get_info(weights),
+        .forecast = &state->forecast,
         .threads = request->threads,
         .width = picture.width,
         .height = picture.height,
@@ -115,6 +118,7 @@ static nst_status stylize_sheet(const run_request *request, const nst_option_tab
   if (sheet.rgb) {
     nst_status saved = save_picture(request, &sheet, err);
     const nst_report_facts facts = {.weights = nst_weights_get_info(weights),
+        .forecast = &state->forecast,
         .threads = request->threads,
         .width = sheet.width,
         .height = sheet.height,
@@ -145,6 +149,15 @@ static nst_status check_memory(const run_request *request, const nst_option_tabl
   return status == NST_OK ? nst_grid_visit(table, &request->options, check_memory_of, &check, err) : status;
 }
 
+static nst_status forecast(run_state *state, const nst_option_table *table, const nst_job_sizes *sizes,
+    const nst_weights *weights, nst_team *team, nst_error *err) {
+  nst_status status = nst_forecast_make(
+      table, &state->request->options, sizes, &state->memory, weights, team, &state->forecast, err);
+  if (status == NST_OK)
+    nst_progress_bar_announce(&state->bar, state->forecast.seconds, state->forecast.bytes);
+  return status;
+}
+
 static nst_status run(const run_request *request, const nst_option_table *table, nst_error *err) {
   run_state state = {.request = request};
   nst_weights *weights = NULL;
@@ -160,6 +173,8 @@ static nst_status run(const run_request *request, const nst_option_table *table,
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
   if (status == NST_OK) status = nst_make_team(request->threads, request->kernel, &team, err);
   if (status == NST_OK) status = check_memory(request, table, &inputs, &state.memory, err);
+  if (status == NST_OK && (!request->quiet || request->report))
+    status = forecast(&state, table, &inputs.sent, weights, team, err);
   if (status == NST_OK)
     status = nst_grid_is_asked(&request->options)
                  ? stylize_sheet(request, table, weights, team, &state, err)

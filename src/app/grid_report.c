@@ -46,6 +46,7 @@ static bool fill(cJSON *json, const nst_grid_run *run, const nst_report_facts *f
   }
   (void)snprintf(weights, sizeof weights, "sha256:%s", facts->weights->sha256);
   return add_number(json, "evaluations", evaluations) && add_number(json, "seconds", seconds) &&
+         add(json, "estimate", nst_forecast_to_json(facts->forecast)) &&
          add_number(json, "peak_rss_bytes", nst_peak_rss_bytes()) &&
          add_number(json, "threads", facts->threads) && add_number(json, "width", facts->width) &&
          add_number(json, "height", facts->height) && add(json, "weights", cJSON_CreateString(weights)) &&

@@ -9,7 +9,7 @@ void nst_progress_bar_init(nst_progress_bar *bar, FILE *out, bool quiet) {
       .out = quiet ? NULL : out, .is_terminal = isatty(fileno(out)) == 1, .last_seconds = -1e9};
 }
 
-static void write_eta(char *out, size_t size, double seconds) {
+static void write_duration(char *out, size_t size, double seconds) {
   int total = (int)(seconds + 0.5);
   if (total >= 3600)
     (void)snprintf(out, size, "%d h %02d min", total / 3600, total / 60 % 60);
@@ -19,6 +19,13 @@ static void write_eta(char *out, size_t size, double seconds) {
     (void)snprintf(out, size, "%d s", total);
 }
 
+void nst_progress_bar_announce(nst_progress_bar *bar, double seconds, size_t bytes) {
+  char duration[32];
+  if (!bar->out) return;
+  write_duration(duration, sizeof duration, seconds < 1.0 ? 1.0 : seconds);
+  (void)fprintf(bar->out, "about %s and %zu MiB of memory\n", duration, bytes / (1 << 20) + 1);
+}
+
 void nst_progress_bar_show(nst_progress_bar *bar, const nst_progress *p) {
   enum { WIDTH = 30 };
   bool last = p->evaluation == p->evaluations;
@@ -26,7 +33,7 @@ void nst_progress_bar_show(nst_progress_bar *bar, const nst_progress *p) {
   if (!bar->out || (!last && p->evaluation != 1 && p->seconds - bar->last_seconds < pause)) return;
   bar->last_seconds = p->seconds;
   char eta[32];
-  write_eta(eta, sizeof eta, p->eta_seconds > 0.0 ? p->eta_seconds : 0.0);
+  write_duration(eta, sizeof eta, p->eta_seconds > 0.0 ? p->eta_seconds : 0.0);
   if (!bar->is_terminal) {
     (void)fprintf(
         bar->out, "%d/%d loss %.6g, %s left\n", p->evaluation, p->evaluations, p->losses->total, eta);

@@ -16,6 +16,9 @@ typedef struct nst_progress_bar {
 /* `quiet` makes it silent. */
 void nst_progress_bar_init(nst_progress_bar *bar, FILE *out, bool quiet);
 
+/* Tells what the run is expected to take. */
+void nst_progress_bar_announce(nst_progress_bar *bar, double seconds, size_t bytes);
+
 /* Shows one evaluation; lines that are no news are left out. */
 void nst_progress_bar_show(nst_progress_bar *bar, const nst_progress *progress);
 

@@ -67,6 +67,15 @@ static bool add(cJSON *object, const char *name, cJSON *item) {
   return false;
 }
 
+cJSON *nst_forecast_to_json(const nst_forecast *forecast) {
+  cJSON *json = cJSON_CreateObject();
+  if (json && cJSON_AddNumberToObject(json, "seconds", forecast->seconds) &&
+      cJSON_AddNumberToObject(json, "memory", (double)forecast->bytes))
+    return json;
+  cJSON_Delete(json);
+  return NULL;
+}
+
 double nst_peak_rss_bytes(void) {
   struct rusage usage = {0};
   (void)getrusage(RUSAGE_SELF, &usage);
@@ -80,6 +89,7 @@ static bool fill(cJSON *json, const nst_report_facts *facts) {
   return add(json, "losses", losses_to_json(run)) && add(json, "layers", nst_layers_to_json(&run->first)) &&
          add(json, "evaluations", cJSON_CreateNumber(run->evaluations)) &&
          add(json, "scales", scales_to_json(run)) && add(json, "best_loss", number(run->best_loss)) &&
+         add(json, "estimate", nst_forecast_to_json(facts->forecast)) &&
          add(json, "seconds", cJSON_CreateNumber(run->seconds)) &&
          add(json, "seconds_per_evaluation", cJSON_CreateNumber(run->seconds_per_evaluation)) &&
          add(json, "peak_rss_bytes", cJSON_CreateNumber(nst_peak_rss_bytes())) &&

@@ -2,6 +2,8 @@
 #ifndef NST_APP_REPORT_H
 #define NST_APP_REPORT_H
 
+#include "forecast.h"
+
 #include "nst/engine.h"
 #include "nst/schema.h"
 #include "nst/status.h"
@@ -13,6 +15,7 @@ struct cJSON;
 typedef struct nst_report_facts {
   const nst_stylize_report *run;
   const nst_weights_info *weights;
+  const nst_forecast *forecast;
   int threads, width, height;
   const nst_schema *schema; /* of the options */
   const void *options;
@@ -21,6 +24,9 @@ typedef struct nst_report_facts {
 /* A new JSON array [{"name", "kind": "style"|"content", "loss"}]; the caller frees it. NULL without memory.
  */
 struct cJSON *nst_layers_to_json(const nst_losses *losses);
+
+/* A new JSON object {"seconds", "memory": bytes}; the caller frees it. NULL without memory. */
+struct cJSON *nst_forecast_to_json(const nst_forecast *forecast);
 
 /* The most memory this process has held so far. */
 double nst_peak_rss_bytes(void);

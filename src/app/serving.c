@@ -146,7 +146,8 @@ static nst_status open_engine(server *s, nst_error *err) {
       .memory = &s->memory,
       .webhooks = s->webhooks.enabled ? &s->webhooks.rules : NULL};
   if (status == NST_OK)
-    status = nst_speed_measure(s->weights, s->teams[0], NULL, &s->serve.seconds_per_work, err);
+    status =
+        nst_speed_measure(s->weights, s->teams[0], NULL, NST_SPEED_SIDE, &s->serve.seconds_per_work, err);
   if (status != NST_OK) return status;
   return nst_memory_budget_init(&s->memory, c->memory_limit, (int)c->workers, threads, err);
 }

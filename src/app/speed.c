@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Large enough that what is measured is not the clock or the begin of threads, and soon done. */
-enum { SIDE = 192, MEASUREMENTS = 2 };
+enum { MEASUREMENTS = 2 };
 
-static nst_status make_picture(nst_picture *picture, nst_error *err) {
-  nst_status status = nst_picture_allocate(picture, SIDE, SIDE, err);
-  for (size_t i = 0; status == NST_OK && i < (size_t)SIDE * SIDE * 3; i++)
+static nst_status make_picture(int side, nst_picture *picture, nst_error *err) {
+  nst_status status = nst_picture_allocate(picture, side, side, err);
+  for (size_t i = 0; status == NST_OK && i < nst_picture_bytes(picture); i++)
     picture->rgb[i] = (uint8_t)(i * 37 % 251);
   return status;
 }
@@ -33,7 +32,8 @@ static nst_status measure(
 }
 
 nst_status nst_speed_measure(const nst_weights *weights, nst_team *team, const nst_objective_options *wanted,
-    double *seconds_per_work, nst_error *err) {
+    int side, double *seconds_per_work, nst_error *err) {
+  if (side > NST_SPEED_SIDE) side = NST_SPEED_SIDE;
   nst_picture picture = NST_PICTURE_INIT;
   const nst_objective_pictures pictures = {.content = &picture, .styles = &picture, .style_count = 1};
   nst_objective_options options;
@@ -43,7 +43,7 @@ nst_status nst_speed_measure(const nst_weights *weights, nst_team *team, const n
   nst_objective *objective = NULL;
   float *x = NULL, *gradient = NULL;
   double seconds = 0.0;
-  nst_status status = make_picture(&picture, err);
+  nst_status status = make_picture(side, &picture, err);
   if (status == NST_OK) status = nst_objective_create(weights, team, &pictures, &options, &objective, err);
   if (status == NST_OK) {
     size_t n = nst_objective_size(objective);
@@ -53,7 +53,7 @@ nst_status nst_speed_measure(const nst_weights *weights, nst_team *team, const n
   }
   if (status == NST_OK) status = nst_objective_encode(objective, &picture, x, err);
   if (status == NST_OK) status = measure(objective, x, gradient, &seconds, err);
-  *seconds_per_work = seconds / nst_evaluation_work(SIDE, SIDE);
+  *seconds_per_work = seconds / nst_evaluation_work(side, side);
   free(gradient);
   free(x);
   nst_objective_destroy(objective);

@@ -49,6 +49,27 @@ test('run writes a picture and a report', async () => {
   assert.deepEqual(report.scales, [{ width: 48, height: 32, evaluations: 4 }]);
 });
 
+test('run tells beforehand what it will take', async () => {
+  const run = async (...options) => {
+    const { code, error } = await stylized(['run', photo, painting, '-o', at('e.png'), '--report', at('e.json'), ...options]);
+    assert.equal(code, 0, error);
+    assert.match(error, /^about (\d+ min )?\d+ s and \d+ MiB of memory\n/);
+    const { estimate, seconds } = JSON.parse(readFileSync(at('e.json')));
+    assert.equal(Number(/(\d+) MiB/.exec(error)[1]), Math.floor(estimate.memory / 2 ** 20) + 1);
+    return { ...estimate, taken: seconds };
+  };
+  const small = await run('--size=64', '--scales=1', '--iterations=40'), large = await run('--size=192', '--scales=1', '--iterations=40');
+  for (const { seconds, taken } of [small, large]) // others use the machine, too
+    assert.ok(seconds > taken / 20 && seconds < 20 * taken, `${seconds} s estimated, ${taken} s measured`);
+  assert.ok(large.memory > 2 * small.memory, `${large.memory} ${small.memory}`);
+  const shallow = await run('--size=192', '--scales=1', '--iterations=40', '--style-layers=relu1_1', '--content-layers=relu1_1');
+  assert.ok(shallow.memory < large.memory, `${shallow.memory} ${large.memory}`);
+  const sheet = await run('--size=64', '--scales=1', '--iterations=40', '--grid=strength=0.2,0.4');
+  assert.equal(sheet.memory, small.memory);
+  const hurried = await run('--size=192', '--iterations=10000', '--deadline-seconds=0.5');
+  assert.equal(hurried.seconds, 0.5);
+});
+
 test('the report tells what was computed at each scale', async () => {
   const { report } = await painted('--iterations=2', '--scale-iterations=5', '--scales=2', '--resize=stretch');
   assert.deepEqual(report.scales, [{ width: 64, height: 64, evaluations: 5 }, { width: 128, height: 128, evaluations: 2 }]);

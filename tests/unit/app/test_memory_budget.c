@@ -172,6 +172,28 @@ static size_t ribbon_bytes(int history) {
   return bytes;
 }
 
+static size_t bytes_of(const nst_options *o) {
+  nst_memory_budget budget = budget_of(10000);
+  size_t bytes;
+  assert_int_equal(nst_memory_budget_estimate(&budget, o, &square, &bytes, NULL), NST_OK);
+  return bytes;
+}
+
+/* What lies deeper than the last layer takes nothing; each layer of the content keeps its activations, and
+ * Gram matrices are larger than means. */
+static void layers_count(void **state) {
+  (void)state;
+  nst_options all = options_of(512, NST_RESIZE_STRETCH), shallow = all, more = all, means = all;
+  const nst_schema *schema = &table.schema;
+  assert_int_equal(nst_schema_set_text(schema, &shallow, "style_layers", "relu1_1,relu2_1", NULL), NST_OK);
+  assert_int_equal(nst_schema_set_text(schema, &shallow, "content_layers", "relu2_1", NULL), NST_OK);
+  assert_int_equal(nst_schema_set_text(schema, &more, "content_layers", "relu1_1,relu4_2", NULL), NST_OK);
+  assert_int_equal(nst_schema_set_text(schema, &means, "style_loss", "mean_std", NULL), NST_OK);
+  assert_true(bytes_of(&shallow) < bytes_of(&all));
+  assert_true(bytes_of(&more) >= bytes_of(&all) + 512 * 512 * 64 * sizeof(float));
+  assert_true(bytes_of(&means) < bytes_of(&all));
+}
+
 static void a_ribbon_learns_which_history_would_fit(void **state) {
   (void)state;
   nst_error err = NST_ERROR_INIT;
@@ -259,6 +281,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(less_history_leaves_room_for_size),
       cmocka_unit_test(proportions_count),
       cmocka_unit_test(a_scaled_painting_counts),
+      cmocka_unit_test(layers_count),
       cmocka_unit_test(a_ribbon_learns_which_history_would_fit),
       cmocka_unit_test(a_ribbon_may_fit_at_no_size),
       cmocka_unit_test(the_largest_square_is_told),
