@@ -52,6 +52,18 @@ static char *write_options(const nst_option_table *table, const nst_options *opt
   return text;
 }
 
+/* Each loss has a layer, and layers that cannot have one have none. */
+static void check_layers(const nst_objective_options *o) {
+  bool style = false, content = false;
+  for (int i = 0; i < NST_LAYER_COUNT; i++) {
+    style = style || o->style_layers[i] > 0;
+    content = content || o->content_layers[i] > 0;
+    FUZZ_CHECK(o->style_layers[i] >= 0 && o->content_layers[i] >= 0);
+    FUZZ_CHECK(nst_layer_is_usable(i) || (o->style_layers[i] == 0 && o->content_layers[i] == 0));
+  }
+  FUZZ_CHECK(style && content);
+}
+
 static void check_resolved(const nst_option_table *table, const nst_options *options) {
   nst_options stored;
   char *text = write_options(table, options);
@@ -62,6 +74,8 @@ static void check_resolved(const nst_option_table *table, const nst_options *opt
   cJSON_free(again);
   nst_stylize_options engine = nst_options_for_engine(options);
   FUZZ_CHECK(engine.iterations >= 1 && engine.history >= 1 && engine.learning_rate > 0);
+  check_layers(&engine.objective);
+  FUZZ_CHECK(options->style_weights.count <= NST_MAX_STYLES);
   FUZZ_CHECK(options->size >= NST_MIN_SIDE && options->size <= 2048);
   nst_error err = NST_ERROR_INIT;
   nst_status status = nst_options_check_picture(options, "content", 3000, 200, &err);

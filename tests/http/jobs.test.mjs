@@ -56,6 +56,21 @@ for (const format of ['png', 'jpeg', 'webp'])
     assert.deepEqual(pictureSize(body), [32, 32]);
   });
 
+test('lists and layers come as JSON or as text, and are shown as they are used', async () => {
+  const styles = [painting(), photo()];
+  const asText = jobForm({ style_weights: '3, 1', style_layers: 'relu1_1,relu3_2=0.5', content_layers: '' }, { styles });
+  const asJson = jobForm({}, { styles });
+  asJson.append('options', JSON.stringify({ style_weights: [3, 1], style_layers: { relu1_1: 1, relu3_2: 0.5, relu5_1: 0 }, content_layers: [] }));
+  for (const form of [asText, asJson]) {
+    const answer = await server.submit(form);
+    assert.equal(answer.status, 202, answer.text());
+    const { options, id } = answer.json();
+    assert.deepEqual([options.style_weights, options.style_layers, options.content_layers],
+      [[3, 1], { relu1_1: 1, relu3_2: 0.5 }, { relu4_2: 1 }]);
+    assert.equal((await server.finished(id)).state, 'succeeded');
+  }
+});
+
 test('options come as one JSON object, as fields, or as both', async () => {
   const form = jobForm({ size: undefined, iterations: undefined, content_weight: 0.5 });
   form.append('options', JSON.stringify({ size: 32, iterations: 1, optimizer: 'adam', learning_rate: 2, pooling: 'avg' }));
