@@ -25,6 +25,13 @@ function findFault() {
   return false;
 }
 
+// The form without the files that were not chosen, which browsers send as empty ones.
+function filled(form) {
+  const data = new FormData(form);
+  for (const input of form.querySelectorAll('input[type=file]')) if (input.files.length === 0) data.delete(input.name);
+  return data;
+}
+
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
   clearErrors();
@@ -32,7 +39,7 @@ form.addEventListener('submit', async (event) => {
   const button = byId('submit');
   button.disabled = true;
   try {
-    show((await createJob(new FormData(form))).id);
+    show((await createJob(filled(form))).id);
   } catch (problem) {
     showError(problem.field, problem.message);
   }
@@ -42,7 +49,7 @@ form.addEventListener('submit', async (event) => {
 try {
   const [limits, presets] = await Promise.all([getLimits(), getPresets()]);
   setUpOptions(limits.options, presets);
-  for (const name of ['content', 'style']) setUpPicker(byId(name), limits);
+  for (const name of ['content', 'style', 'content_mask', 'style_mask']) setUpPicker(byId(name), limits);
 } catch (problem) {
   showError('', problem.message);
 }

@@ -42,6 +42,10 @@ int nst_run_style_count(const nst_run *run);
 nst_status nst_run_read_content(nst_run *run, nst_buf *out, nst_error *err);
 nst_status nst_run_read_style(nst_run *run, int index, nst_buf *out, nst_error *err);
 
+/* The same for masks: NST_NOT_FOUND also where none was sent. */
+nst_status nst_run_read_content_mask(nst_run *run, nst_buf *out, nst_error *err);
+nst_status nst_run_read_style_mask(nst_run *run, int index, nst_buf *out, nst_error *err);
+
 /* Publishes progress. False: stop soon and return NST_CANCELED (canceled, deleted, lease lost or shutting
  * down). */
 bool nst_run_progress(nst_run *run, const nst_job_progress *progress);

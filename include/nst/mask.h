@@ -19,4 +19,9 @@ nst_status nst_plane_resize(const nst_plane *plane, int width, int height, nst_p
 nst_status nst_picture_blend(
     const nst_picture *under, const nst_plane *mask, nst_picture *over, nst_error *err);
 
+/* Whether a mask can be that of a picture of width x height: has its proportions, to a hundredth or a pixel,
+ * and is not all but black (a two-hundredth of it must be white, or more of it grey). NST_INVALID naming
+ * `field`, with `limit`. */
+nst_status nst_mask_check(const nst_plane *mask, const char *field, int width, int height, nst_error *err);
+
 #endif

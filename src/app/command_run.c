@@ -24,9 +24,7 @@
 
 /* The command line, parsed. */
 typedef struct run_request {
-  const char *content;
-  const char *const *styles;
-  int style_count;
+  nst_input_files files;
   const char *output, *report, *weights, *decoder, *kernel;
   bool quiet;
   int threads;
@@ -94,8 +92,7 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
 static nst_status load_for(void *context, const nst_options *options, nst_inputs *inputs, nst_error *err) {
   const run_state *state = context;
   const run_request *r = state->request;
-  nst_status status =
-      nst_load_inputs(state->decoder, options, r->content, r->styles, r->style_count, inputs, err);
+  nst_status status = nst_load_inputs(state->decoder, options, &r->files, inputs, err);
   if (status == NST_OK) nst_colours_prepare(options, inputs);
   return status;
 }
@@ -215,7 +212,8 @@ static int interpret_and_run(run_request *request, const nst_option_table *table
   nst_error err = NST_ERROR_INIT;
   request->threads = nst_machine_cores("");
   nst_status status = nst_options_resolve(table, NULL, fields, &request->options, &err);
-  if (status == NST_OK) status = nst_options_check_styles(&request->options, request->style_count, &err);
+  if (status == NST_OK)
+    status = nst_options_check_styles(&request->options, request->files.style_count, &err);
   if (status == NST_OK && threads) status = nst_parse_threads(threads, &request->threads, &err);
   if (status == NST_OK && request->kernel) status = nst_kernel_check(request->kernel, &err);
   if (status == NST_OK) status = parse_memory_limit(memory_limit, &request->memory_limit, &err);
@@ -235,6 +233,10 @@ int nst_command_run(int argc, char **argv) {
   const nst_arg own[] = {
       {"output", 'o', &request.output, NULL, "FILE",
           "the picture to write, .png, .jpg or .webp (default stylized.png)"},
+      {"content_mask", 0, &request.files.content_mask, NULL, "FILE",
+          "grey picture of CONTENT: painted where it is white, the photo itself where it is black"},
+      {"style_mask", 0, &request.files.style_masks, NULL, "FILE,...",
+          "grey picture of each STYLE: what is white there is the style"},
       {"threads", 0, &threads, NULL, "N", "threads to compute with (default: all cores)"},
       {"kernel", 0, &request.kernel, NULL, "NAME", "auto, avx512, avx2 or generic (default auto)"},
       {"memory_limit", 0, &memory_limit, NULL, "MIB",
@@ -262,9 +264,9 @@ int nst_command_run(int argc, char **argv) {
     code = nst_complain(&err, NST_EXIT_USAGE);
   } else if (go_on) {
     if (!request.output) request.output = "stylized.png";
-    request.content = files[0];
-    request.styles = files + 1;
-    request.style_count = count - 1;
+    request.files.content = files[0];
+    request.files.styles = files + 1;
+    request.files.style_count = count - 1;
     code = interpret_and_run(&request, &table, fields, threads, memory_limit);
   }
   free(files);

@@ -83,9 +83,9 @@ static nst_status score(const score_request *request, nst_error *err) {
   nst_picture image = NST_PICTURE_INIT;
   nst_decode_limits limits = NST_DECODE_LIMITS_DEFAULT;
   char path[1024];
+  const nst_input_files files = {.content = request->content, .styles = &request->style, .style_count = 1};
   nst_status status = nst_decoder_create(request->decoder, &limits, &decoder, err);
-  if (status == NST_OK)
-    status = nst_load_inputs(decoder, &request->options, request->content, &request->style, 1, &inputs, err);
+  if (status == NST_OK) status = nst_load_inputs(decoder, &request->options, &files, &inputs, err);
   if (status == NST_OK) status = load_image(decoder, request, &inputs.content, &image, err);
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);

@@ -14,7 +14,9 @@ typedef struct nst_inputs {
   nst_picture content;
   nst_picture styles[NST_MAX_STYLES];
   int style_count;
-  nst_job_sizes sent; /* filled by nst_load_inputs */
+  nst_plane content_mask;                /* as large as the content; empty for none */
+  nst_plane style_masks[NST_MAX_STYLES]; /* as large as the styles; an empty one is none */
+  nst_job_sizes sent;                    /* filled by nst_load_inputs */
 } nst_inputs;
 
 #define NST_INPUTS_INIT                                                                                      \
@@ -30,10 +32,25 @@ nst_objective_pictures nst_inputs_pictures(const nst_inputs *inputs);
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,
     const void *data, size_t size, nst_picture *out, nst_size *sent, nst_error *err);
 
+/* Decodes a mask of a picture that was resized to `resized`, as nst_mask_from_picture makes it; `sent` is the
+ * picture's size before. Statuses of nst_decoder_decode and nst_mask_check. */
+nst_status nst_load_mask(nst_decoder *decoder, const char *field, const void *data, size_t size,
+    nst_size sent, const nst_picture *resized, nst_plane *out, nst_error *err);
+
+/* The files that a job is made of. */
+typedef struct nst_input_files {
+  const char *content;
+  const char *const *styles;
+  int style_count;
+  const char *content_mask; /* NULL for none */
+  const char *style_masks;  /* one, or one for each style, with commas between, "" for one that has none; NULL
+                               for none at all */
+} nst_input_files;
+
 /* Reads files into `inputs`. NST_INVALID for more than NST_MAX_STYLES styles; statuses of nst_buf_read_file
  * and nst_load_input, the sentence beginning with the path. */
-nst_status nst_load_inputs(nst_decoder *decoder, const nst_options *options, const char *content,
-    const char *const *styles, int style_count, nst_inputs *inputs, nst_error *err);
+nst_status nst_load_inputs(nst_decoder *decoder, const nst_options *options, const nst_input_files *files,
+    nst_inputs *inputs, nst_error *err);
 
 /* Reads one file as nst_load_inputs does. */
 nst_status nst_load_input_file(nst_decoder *decoder, const nst_options *options, const char *field,

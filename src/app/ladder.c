@@ -2,6 +2,8 @@
 
 #include "colours.h"
 
+#include "nst/mask.h"
+
 enum { LEAST_SIDE = 64 /* pixels, of the longer side */ };
 
 /* `side` halved `times` times, rounded. */
@@ -21,15 +23,25 @@ static nst_status shrink(const nst_picture *picture, int times, nst_picture *out
   return nst_picture_resize(picture, halved(picture->width, times), halved(picture->height, times), out, err);
 }
 
+static nst_status shrink_mask(const nst_plane *mask, const nst_picture *to, nst_plane *out, nst_error *err) {
+  return mask->grey ? nst_plane_resize(mask, to->width, to->height, out, err) : NST_OK;
+}
+
 static nst_status fill(
     nst_ladder *l, int index, const nst_options *options, const nst_inputs *inputs, nst_error *err) {
   int times = l->count - 1 - index;
   nst_status status = shrink(&inputs->content, times, &l->contents[index], err);
   for (int i = 0; status == NST_OK && i < inputs->style_count; i++)
     status = shrink(&inputs->styles[i], times, &l->styles[index][i], err);
+  if (status == NST_OK)
+    status = shrink_mask(&inputs->content_mask, &l->contents[index], &l->content_masks[index], err);
+  for (int i = 0; status == NST_OK && i < inputs->style_count; i++)
+    status = shrink_mask(&inputs->style_masks[i], &l->styles[index][i], &l->style_masks[index][i], err);
   l->stages[index] = (nst_stage){.pictures = {.content = &l->contents[index],
                                      .styles = l->styles[index],
-                                     .style_count = (size_t)inputs->style_count},
+                                     .style_count = (size_t)inputs->style_count,
+                                     .content_mask = &l->content_masks[index],
+                                     .style_masks = l->style_masks[index]},
       .iterations = (int)options->scale_iterations};
   return status;
 }
@@ -56,7 +68,11 @@ void nst_ladder_release(nst_ladder *ladder) {
   nst_picture_release(&ladder->start);
   for (int i = 0; i < NST_MAX_STAGES - 1; i++) {
     nst_picture_release(&ladder->contents[i]);
-    for (int k = 0; k < NST_MAX_STYLES; k++) nst_picture_release(&ladder->styles[i][k]);
+    nst_plane_release(&ladder->content_masks[i]);
+    for (int k = 0; k < NST_MAX_STYLES; k++) {
+      nst_picture_release(&ladder->styles[i][k]);
+      nst_plane_release(&ladder->style_masks[i][k]);
+    }
   }
   *ladder = (nst_ladder)NST_LADDER_INIT;
 }

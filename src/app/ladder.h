@@ -11,6 +11,8 @@ typedef struct nst_ladder {
   nst_picture start;                        /* what the image begins as; empty: the content */
   nst_picture contents[NST_MAX_STAGES - 1]; /* the last scale's pictures are the inputs */
   nst_picture styles[NST_MAX_STAGES - 1][NST_MAX_STYLES];
+  nst_plane content_masks[NST_MAX_STAGES - 1];
+  nst_plane style_masks[NST_MAX_STAGES - 1][NST_MAX_STYLES];
 } nst_ladder;
 
 #define NST_LADDER_INIT                                                                                      \

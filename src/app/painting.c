@@ -3,6 +3,8 @@
 #include "colours.h"
 #include "ladder.h"
 
+#include "nst/mask.h"
+
 static nst_status stylize(const nst_painting *p, const nst_ladder *ladder, const nst_stylize_options *options,
     nst_picture *out, nst_stylize_report *report, nst_error *err) {
   return nst_stylize(
@@ -23,6 +25,29 @@ static nst_status fit_into_memory(const nst_painting *p, nst_stylize_options *op
   return status;
 }
 
+/* The photo where the mask is black. `picture` may still have the size of a coarser scale. */
+static nst_status keep_unmasked(const nst_inputs *inputs, nst_picture *picture, nst_error *err) {
+  const nst_plane *mask = &inputs->content_mask;
+  if (!mask->grey) return NST_OK;
+  if (picture->width == mask->width && picture->height == mask->height)
+    return nst_picture_blend(&inputs->content, mask, picture, err);
+  nst_picture photo = NST_PICTURE_INIT;
+  nst_plane small = NST_PLANE_INIT;
+  nst_status status = nst_picture_resize(&inputs->content, picture->width, picture->height, &photo, err);
+  if (status == NST_OK) status = nst_plane_resize(mask, picture->width, picture->height, &small, err);
+  if (status == NST_OK) status = nst_picture_blend(&photo, &small, picture, err);
+  nst_picture_release(&photo);
+  nst_plane_release(&small);
+  return status;
+}
+
+/* What the options ask for once the engine is done. */
+static nst_status finish(
+    const nst_options *options, const nst_inputs *inputs, nst_picture *picture, nst_error *err) {
+  nst_status status = nst_colours_restore(options, inputs, picture, err);
+  return status == NST_OK ? keep_unmasked(inputs, picture, err) : status;
+}
+
 nst_status nst_paint(
     const nst_painting *p, nst_picture *out, nst_stylize_report *report, bool *begun_again, nst_error *err) {
   nst_stylize_options options = nst_options_for_engine(p->options);
@@ -40,12 +65,12 @@ nst_status nst_paint(
   }
   nst_ladder_release(&ladder);
   if (!out->rgb || (status != NST_OK && status != NST_CANCELED)) return status;
-  nst_status kept = nst_colours_restore(p->options, p->inputs, out, err);
+  nst_status kept = finish(p->options, p->inputs, out, err);
   return kept == NST_OK ? status : kept;
 }
 
 nst_status nst_paint_snapshot(const nst_options *options, const nst_inputs *inputs,
     const nst_progress *progress, nst_picture *out, nst_error *err) {
   nst_status status = nst_stylize_snapshot(progress->state, out, err);
-  return status == NST_OK ? nst_colours_restore(options, inputs, out, err) : status;
+  return status == NST_OK ? finish(options, inputs, out, err) : status;
 }

@@ -28,23 +28,50 @@ typedef struct running_job {
   int evaluation, evaluations; /* made so far, and planned */
 } running_job;
 
+/* A mask that was not sent is none. */
+static nst_status load_mask(running_job *job, const char *field, nst_status found, const nst_buf *bytes,
+    nst_size sent, const nst_picture *resized, nst_plane *out, nst_error *err) {
+  if (found == NST_NOT_FOUND) {
+    nst_error_clear(err);
+    return NST_OK;
+  }
+  if (found != NST_OK) return found;
+  return nst_load_mask(job->context->decoder, field, bytes->data, bytes->size, sent, resized, out, err);
+}
+
+static nst_status load_style(running_job *job, int index, const nst_options *options, nst_inputs *inputs,
+    nst_buf *bytes, nst_error *err) {
+  nst_size *sent = &inputs->sent.styles[index];
+  nst_picture *style = &inputs->styles[index];
+  nst_status status = nst_run_read_style(job->run, index, bytes, err);
+  if (status == NST_OK)
+    status =
+        nst_load_input(job->context->decoder, options, "style", bytes->data, bytes->size, style, sent, err);
+  if (status != NST_OK) return status;
+  nst_status found = nst_run_read_style_mask(job->run, index, bytes, err);
+  return load_mask(job, "style_mask", found, bytes, *sent, style, &inputs->style_masks[index], err);
+}
+
 /* An nst_grid_host's; `context` is the running_job. */
 static nst_status load_pictures(
     void *context, const nst_options *options, nst_inputs *inputs, nst_error *err) {
   running_job *job = context;
-  nst_decoder *decoder = job->context->decoder;
   nst_buf bytes = NST_BUF_INIT;
+  nst_picture *content = &inputs->content;
+  nst_size *sent = &inputs->sent.content;
   nst_status status = nst_run_read_content(job->run, &bytes, err);
   if (status == NST_OK)
-    status = nst_load_input(
-        decoder, options, "content", bytes.data, bytes.size, &inputs->content, &inputs->sent.content, err);
+    status =
+        nst_load_input(job->context->decoder, options, "content", bytes.data, bytes.size, content, sent, err);
+  if (status == NST_OK) {
+    nst_status found = nst_run_read_content_mask(job->run, &bytes, err);
+    status = load_mask(job, "content_mask", found, &bytes, *sent, content, &inputs->content_mask, err);
+  }
   for (int i = 0; status == NST_OK && i < nst_run_style_count(job->run) && i < NST_MAX_STYLES; i++) {
     nst_picture_init(&inputs->styles[i]);
-    status = nst_run_read_style(job->run, i, &bytes, err);
-    if (status == NST_OK)
-      status =
-          nst_load_input(decoder, options, "style", bytes.data, bytes.size, &inputs->styles[i], NULL, err);
+    nst_plane_init(&inputs->style_masks[i]);
     inputs->style_count = i + 1;
+    status = load_style(job, i, options, inputs, &bytes, err);
   }
   nst_buf_release(&bytes);
   if (status == NST_OK) nst_colours_prepare(options, inputs);

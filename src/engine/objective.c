@@ -58,7 +58,8 @@ static nst_status allocate_canvas(nst_objective *o, const nst_objective_pictures
   for (size_t i = 0; status == NST_OK && i < pictures->style_count; i++) {
     const nst_picture *style = &pictures->styles[i];
     options = plan_options(o, style->height, style->width, false);
-    status = nst_canvas_measure(&need, &options, o->options.tile, pictures->style_masks != NULL, err);
+    bool masked = pictures->style_masks && pictures->style_masks[i].grey;
+    status = nst_canvas_measure(&need, &options, o->options.tile, masked, err);
   }
   return status == NST_OK ? nst_canvas_allocate(&o->canvas, &need, err) : status;
 }

@@ -2,6 +2,8 @@
 
 #include "nst/image.h"
 
+#include <math.h>
+
 /* A value that was composited on white, as it would be on black. */
 static int on_black(uint8_t value, uint8_t alpha) {
   int black = value - (255 - alpha);
@@ -45,4 +47,20 @@ nst_status nst_picture_blend(
     over->rgb[i] = (uint8_t)((over->rgb[i] * weight + under->rgb[i] * (255 - weight) + 127) / 255);
   }
   return NST_OK;
+}
+
+static const double tolerance = 0.01, least_white = 1.0 / 200.0;
+
+nst_status nst_mask_check(const nst_plane *mask, const char *field, int width, int height, nst_error *err) {
+  double expected = (double)mask->width * height / width, off = fabs(expected - mask->height);
+  if (off > 1.0 && off > tolerance * expected)
+    return nst_fail_field(err, NST_INVALID, field, "the proportions of its picture",
+        "%s of %dx%d pixels does not have the proportions of its picture of %dx%d", field, mask->width,
+        mask->height, width, height);
+  const size_t pixels = (size_t)mask->width * (size_t)mask->height;
+  double white = 0.0;
+  for (size_t i = 0; i < pixels; i++) white += mask->grey[i] / 255.0;
+  if (white >= least_white * (double)pixels) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, field, "at least 0.5 % white",
+      "%s is black nearly everywhere: at least 0.5 %% of it must be white", field);
 }

@@ -37,6 +37,16 @@ nst_status nst_run_read_style(nst_run *run, int index, nst_buf *out, nst_error *
   return read_picture(run, role, out, err);
 }
 
+nst_status nst_run_read_content_mask(nst_run *run, nst_buf *out, nst_error *err) {
+  return read_picture(run, "content_mask", out, err);
+}
+
+nst_status nst_run_read_style_mask(nst_run *run, int index, nst_buf *out, nst_error *err) {
+  char role[24];
+  (void)snprintf(role, sizeof role, "style_mask%d", index);
+  return read_picture(run, role, out, err);
+}
+
 bool nst_run_progress(nst_run *run, const nst_job_progress *progress) {
   nst_jobs *jobs = run->jobs;
   int64_t now = nst_clock_mono_ns();

@@ -4,6 +4,8 @@
 #include "quota.h"
 #include "terms.h"
 
+#include "nst/mask.h"
+
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,19 +21,50 @@ static nst_status check_room(const nst_request *r, nst_error *err) {
   return nst_quota_check(r, err);
 }
 
-/* The decoder knows nothing of forms: what it refuses gets the field's name here. */
-static nst_status check_picture(nst_request *r, const cJSON *resolved, const char *field, const nst_buf *file,
-    nst_service_picture *size, nst_error *err) {
-  nst_picture picture = NST_PICTURE_INIT;
-  nst_status status = nst_decoder_decode(r->service->decoder, file->data, file->size, &picture, err);
+/* The decoder knows nothing of forms: what it refuses gets the field's name here. `alpha` may be NULL. */
+static nst_status decode(nst_request *r, const char *field, const nst_buf *file, nst_picture *picture,
+    nst_plane *alpha, nst_error *err) {
+  nst_status status =
+      nst_decoder_decode_alpha(r->service->decoder, file->data, file->size, picture, alpha, err);
   r->undecodable = status;
   if (status == NST_UNSUPPORTED || status == NST_TOO_LARGE || status == NST_INVALID || status == NST_TIMEOUT)
     (void)snprintf(err->field, sizeof err->field, "%s", field);
+  return status;
+}
+
+static nst_status check_picture(nst_request *r, const cJSON *resolved, const char *field, const nst_buf *file,
+    nst_service_picture *size, nst_error *err) {
+  nst_picture picture = NST_PICTURE_INIT;
+  nst_status status = decode(r, field, file, &picture, NULL, err);
   *size = (nst_service_picture){picture.width, picture.height};
   nst_picture_release(&picture);
   if (status != NST_OK) return status;
   return r->service->hooks.check_picture(
       r->service->hooks.context, resolved, field, size->width, size->height, err);
+}
+
+/* `of` is the picture that it is the mask of. */
+static nst_status check_mask(
+    nst_request *r, const char *field, const nst_buf *file, const nst_service_picture *of, nst_error *err) {
+  nst_picture picture = NST_PICTURE_INIT;
+  nst_plane alpha = NST_PLANE_INIT, mask = NST_PLANE_INIT;
+  nst_status status = decode(r, field, file, &picture, &alpha, err);
+  if (status == NST_OK) status = nst_mask_from_picture(&picture, &alpha, &mask, err);
+  if (status == NST_OK) status = nst_mask_check(&mask, field, of->width, of->height, err);
+  nst_picture_release(&picture);
+  nst_plane_release(&alpha);
+  nst_plane_release(&mask);
+  return status;
+}
+
+static nst_status check_masks(
+    nst_request *r, const nst_service_picture *content, const nst_service_picture *styles, nst_error *err) {
+  const nst_upload *u = r->upload;
+  nst_status status = NST_OK;
+  if (u->has_content_mask) status = check_mask(r, "content_mask", &u->content_mask, content, err);
+  for (int i = 0; status == NST_OK && i < u->style_mask_count; i++)
+    status = check_mask(r, "style_mask", &u->style_masks[i], &styles[i], err);
+  return status;
 }
 
 static nst_status check_pictures(nst_request *r, const cJSON *resolved, nst_error *err) {
@@ -42,6 +75,7 @@ static nst_status check_pictures(nst_request *r, const cJSON *resolved, nst_erro
   nst_status status = check_picture(r, resolved, "content", &u->content, &content, err);
   for (int i = 0; status == NST_OK && i < u->style_count; i++)
     status = check_picture(r, resolved, "style", &u->styles[i], &styles[i], err);
+  if (status == NST_OK) status = check_masks(r, &content, styles, err);
   if (status == NST_OK)
     status = hooks->check_job(hooks->context, resolved, &content, styles, u->style_count, err);
   free(styles);
@@ -56,13 +90,18 @@ typedef struct submission {
   bool repeated; /* it was accepted before */
 } submission;
 
+static nst_blob blob_of(const nst_buf *file) {
+  return (nst_blob){file->data, file->size};
+}
+
 static nst_status submit(nst_request *r, submission *s, nst_job_view *view, nst_error *err) {
   const nst_upload *u = r->upload;
   char *options = cJSON_PrintUnformatted(s->resolved);
-  nst_blob *styles = calloc((size_t)u->style_count, sizeof *styles);
+  nst_blob *styles = calloc(2 * (size_t)u->style_count, sizeof *styles), *masks = styles + u->style_count;
   nst_status status = NST_NO_MEMORY;
   if (options && styles) {
-    for (int i = 0; i < u->style_count; i++) styles[i] = (nst_blob){u->styles[i].data, u->styles[i].size};
+    for (int i = 0; i < u->style_count; i++) styles[i] = blob_of(&u->styles[i]);
+    for (int i = 0; i < u->style_mask_count; i++) masks[i] = blob_of(&u->style_masks[i]);
     const nst_job_draft draft = {.tenant = nst_auth_name(r),
         .priority = (int)s->terms.priority,
         .quota = r->tenant ? r->tenant->quota : (nst_quota){0},
@@ -70,9 +109,11 @@ static nst_status submit(nst_request *r, submission *s, nst_job_view *view, nst_
         .idempotency_key = r->key[0] ? r->key : NULL,
         .idempotency_digest = r->key[0] ? s->digest : NULL,
         .options = options,
-        .content = {u->content.data, u->content.size},
+        .content = blob_of(&u->content),
         .styles = styles,
-        .style_count = u->style_count};
+        .style_count = u->style_count,
+        .content_mask = blob_of(&u->content_mask),
+        .style_masks = u->style_mask_count > 0 ? masks : NULL};
     status = nst_jobs_submit(r->service->jobs, &draft, view, &s->repeated, err);
   } else {
     (void)nst_fail_memory(err, "a job");

@@ -101,6 +101,10 @@ nst_status nst_idempotency_digest(const nst_upload *u, char out[NST_SHA256_SIZE]
   nst_status status = add_buffer(&lines, "content", &u->content, err);
   for (int i = 0; status == NST_OK && i < u->style_count; i++)
     status = add_buffer(&lines, "style", &u->styles[i], err);
+  if (status == NST_OK && u->has_content_mask)
+    status = add_buffer(&lines, "content_mask", &u->content_mask, err);
+  for (int i = 0; status == NST_OK && i < u->style_mask_count; i++)
+    status = add_buffer(&lines, "style_mask", &u->style_masks[i], err);
   if (status == NST_OK && u->has_options) status = add_buffer(&lines, "options", &u->options, err);
   if (status == NST_OK) status = add_fields(&lines, u->fields, err);
   if (status == NST_OK) nst_sha256_hex(lines.data, lines.size, out);

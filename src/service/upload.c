@@ -33,23 +33,30 @@ static nst_status begin_field(nst_upload *u, nst_error *err) {
   return NST_OK;
 }
 
+/* A file that may be sent once, or as often as styles may. */
+static nst_status begin_one(nst_upload *u, bool *has, nst_buf *part, nst_error *err) {
+  if (*has) return too_many(u, 1, err);
+  *has = true;
+  u->part = part;
+  return NST_OK;
+}
+
+static nst_status begin_another(nst_upload *u, int *count, nst_buf *parts, nst_error *err) {
+  if (*count >= u->limits.max_styles) return too_many(u, u->limits.max_styles, err);
+  u->part = &parts[(*count)++];
+  return NST_OK;
+}
+
 static nst_status on_begin(void *context, const char *name, nst_error *err) {
   nst_upload *u = context;
   (void)snprintf(u->name, sizeof u->name, "%s", name);
   if (++u->parts > NST_UPLOAD_PARTS_MAX)
     return nst_fail(err, NST_TOO_LARGE, "the form has more than %d fields", NST_UPLOAD_PARTS_MAX);
   u->part_limit = u->limits.max_file_bytes;
-  if (strcmp(name, "content") == 0) {
-    if (u->has_content) return too_many(u, 1, err);
-    u->has_content = true;
-    u->part = &u->content;
-    return NST_OK;
-  }
-  if (strcmp(name, "style") == 0) {
-    if (u->style_count >= u->limits.max_styles) return too_many(u, u->limits.max_styles, err);
-    u->part = &u->styles[u->style_count++];
-    return NST_OK;
-  }
+  if (strcmp(name, "content") == 0) return begin_one(u, &u->has_content, &u->content, err);
+  if (strcmp(name, "content_mask") == 0) return begin_one(u, &u->has_content_mask, &u->content_mask, err);
+  if (strcmp(name, "style") == 0) return begin_another(u, &u->style_count, u->styles, err);
+  if (strcmp(name, "style_mask") == 0) return begin_another(u, &u->style_mask_count, u->style_masks, err);
   return begin_field(u, err);
 }
 
@@ -109,8 +116,10 @@ nst_status nst_upload_create(const char *content_type, const nst_upload_limits *
   nst_status status = nst_multipart_init(&upload->parser, content_type, &events, upload, err);
   if (status == NST_OK) {
     upload->styles = calloc((size_t)limits->max_styles, sizeof(nst_buf));
+    upload->style_masks = calloc((size_t)limits->max_styles, sizeof(nst_buf));
     upload->fields = cJSON_CreateObject();
-    if (!upload->styles || !upload->fields) status = nst_fail_memory(err, "an upload");
+    if (!upload->styles || !upload->style_masks || !upload->fields)
+      status = nst_fail_memory(err, "an upload");
   }
   if (status == NST_OK)
     *out = upload;
@@ -125,8 +134,11 @@ void nst_upload_destroy(nst_upload *upload) {
   nst_buf_release(&upload->content);
   nst_buf_release(&upload->options);
   nst_buf_release(&upload->field);
+  nst_buf_release(&upload->content_mask);
   for (int i = 0; i < upload->style_count; i++) nst_buf_release(&upload->styles[i]);
+  for (int i = 0; i < upload->style_mask_count; i++) nst_buf_release(&upload->style_masks[i]);
   free(upload->styles);
+  free(upload->style_masks);
   cJSON_Delete(upload->fields);
   free(upload);
 }
@@ -141,8 +153,15 @@ nst_status nst_upload_finish(nst_upload *upload, nst_error *err) {
   if (!upload->has_content)
     return nst_fail_field(
         err, NST_INVALID, "content", "exactly 1", "the photo is missing: send it as content");
-  if (upload->style_count > 0) return NST_OK;
   char limit[32];
+  if (upload->style_count > 0 && upload->style_mask_count > 0 &&
+      upload->style_mask_count != upload->style_count) {
+    (void)snprintf(limit, sizeof limit, "exactly %d", upload->style_count);
+    return nst_fail_field(err, NST_INVALID, "style_mask", limit,
+        "there are %d paintings and %d masks of paintings: send one for each, or none", upload->style_count,
+        upload->style_mask_count);
+  }
+  if (upload->style_count > 0) return NST_OK;
   (void)snprintf(limit, sizeof limit, "1..%d", upload->limits.max_styles);
   return nst_fail_field(err, NST_INVALID, "style", limit, "a painting is missing: send it as style");
 }

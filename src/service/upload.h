@@ -27,10 +27,10 @@ typedef struct nst_upload {
   size_t charged; /* our part of it */
   nst_multipart parser;
   int parts;
-  bool has_content, has_options;
-  nst_buf content, options;
-  nst_buf *styles; /* room for limits.max_styles */
-  int style_count;
+  bool has_content, has_content_mask, has_options;
+  nst_buf content, content_mask, options;
+  nst_buf *styles, *style_masks; /* room for limits.max_styles each */
+  int style_count, style_mask_count;
   struct cJSON *fields; /* {name: string} of all other fields */
 
   char name[NST_PART_NAME_SIZE]; /* of the part that is arriving, */
@@ -52,7 +52,8 @@ void nst_upload_destroy(nst_upload *upload);
  * NST_NO_MEMORY. */
 nst_status nst_upload_feed(nst_upload *upload, const char *bytes, size_t size, nst_error *err);
 
-/* Call at the end of the body. NST_MALFORMED (it ends early), NST_INVALID (a picture is missing). */
+/* Call at the end of the body. NST_MALFORMED (it ends early), NST_INVALID (a picture is missing, or a
+ * style has a mask and another none). */
 nst_status nst_upload_finish(nst_upload *upload, nst_error *err);
 
 /* The field "options" as JSON, an empty object if there is none; the caller frees it. NST_MALFORMED (naming

@@ -37,7 +37,7 @@ test('the options that openapi.yaml documents are those that the server has', as
   assert.deepEqual(Object.fromEntries(options.map((option) => [option.name, asSchema(option)])), documented);
   const { properties } = contract.components.schemas.JobForm;
   const all = [...options.map(({ name }) => name), ...Object.keys(contract.components.schemas.Terms.properties)];
-  assert.deepEqual(Object.keys(properties), ['content', 'style', 'options', ...all]);
+  assert.deepEqual(Object.keys(properties), ['content', 'style', 'content_mask', 'style_mask', 'options', ...all]);
   assert.deepEqual(Object.keys(contract.components.schemas.JobOptions.properties), all);
   assert.deepEqual(contract.components.schemas.ResolvedOptions.required, options.map(({ name }) => name));
 });

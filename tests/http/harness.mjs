@@ -35,10 +35,12 @@ export async function until(probe, what, every = 50) {
 export const fileOf = (bytes, type = 'image/png') => new Blob([bytes], { type });
 
 // The form of a small job, of the reference's preset; an option whose value is undefined is left out.
-export function jobForm(options = {}, { content = photo(), styles = [painting()] } = {}) {
+export function jobForm(options = {}, { content = photo(), styles = [painting()], contentMask, styleMasks = [] } = {}) {
   const form = new FormData();
   if (content) form.append('content', fileOf(content), 'content.png');
   for (const style of styles) form.append('style', fileOf(style), 'style.png');
+  if (contentMask) form.append('content_mask', fileOf(contentMask), 'content-mask.png');
+  for (const mask of styleMasks) form.append('style_mask', fileOf(mask), 'style-mask.png');
   for (const [name, value] of Object.entries({ preset: 'gatys', size: 32, iterations: 2, ...options }))
     if (value !== undefined) form.append(name, String(value));
   return form;

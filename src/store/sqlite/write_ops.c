@@ -42,8 +42,11 @@ static const char *tenant_of(const nst_job_draft *draft) {
 
 static int64_t draft_bytes(const nst_job_draft *draft) {
   size_t bytes = draft->content.size;
-  for (int i = 0; i < draft->style_count; i++) bytes += draft->styles[i].size;
-  return (int64_t)bytes;
+  for (int i = 0; i < draft->style_count; i++) {
+    bytes += draft->styles[i].size;
+    if (draft->style_masks) bytes += draft->style_masks[i].size;
+  }
+  return (int64_t)(bytes + draft->content_mask.size);
 }
 
 static nst_status check_quota(nst_db *db, const nst_job_draft *draft, nst_error *err) {
@@ -66,6 +69,28 @@ static nst_status check_quota(nst_db *db, const nst_job_draft *draft, nst_error 
   return NST_OK;
 }
 
+/* `kind` and their number are the roles. */
+static nst_status put_pictures(
+    nst_db *db, int64_t sequence, const char *kind, const nst_blob *blobs, int count, nst_error *err) {
+  nst_status status = NST_OK;
+  for (int i = 0; status == NST_OK && i < count; i++) {
+    char role[24];
+    (void)snprintf(role, sizeof role, "%s%d", kind, i);
+    status = nst_sqlite_put_picture(db, sequence, role, blobs[i], err);
+  }
+  return status;
+}
+
+static nst_status put_inputs(nst_db *db, int64_t sequence, const nst_job_draft *draft, nst_error *err) {
+  nst_status status = nst_sqlite_put_picture(db, sequence, "content", draft->content, err);
+  if (status == NST_OK) status = put_pictures(db, sequence, "style", draft->styles, draft->style_count, err);
+  if (status == NST_OK && draft->content_mask.size > 0)
+    status = nst_sqlite_put_picture(db, sequence, "content_mask", draft->content_mask, err);
+  if (status == NST_OK && draft->style_masks)
+    status = put_pictures(db, sequence, "style_mask", draft->style_masks, draft->style_count, err);
+  return status;
+}
+
 static nst_status insert_job(nst_db *db, const nst_job_draft *draft, nst_job *out, nst_error *err) {
   char id[NST_ID_SIZE];
   nst_id_make(id);
@@ -77,12 +102,7 @@ static nst_status insert_job(nst_db *db, const nst_job_draft *draft, nst_job *ou
       draft->webhook, draft->idempotency_key, draft->idempotency_key ? draft->idempotency_digest : NULL,
       draft_bytes(draft));
   int64_t sequence = sqlite3_last_insert_rowid(db->handle);
-  if (status == NST_OK) status = nst_sqlite_put_picture(db, sequence, "content", draft->content, err);
-  for (int i = 0; status == NST_OK && i < draft->style_count; i++) {
-    char role[16];
-    (void)snprintf(role, sizeof role, "style%d", i);
-    status = nst_sqlite_put_picture(db, sequence, role, draft->styles[i], err);
-  }
+  if (status == NST_OK) status = put_inputs(db, sequence, draft, err);
   return status == NST_OK ? nst_sqlite_find_job(db, id, out, err) : status;
 }
 

@@ -1,6 +1,7 @@
 #include "fakes.h"
 
 #include "nst/id.h"
+#include "nst/mask.h"
 
 #include <assert.h>
 #include <math.h>
@@ -417,8 +418,10 @@ static void wait_while_held(nst_decoder *decoder) {
   (void)pthread_mutex_unlock(&decoder->mutex);
 }
 
-nst_status nst_decoder_decode(
-    nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_error *err) {
+/* Nothing is transparent. */
+nst_status nst_decoder_decode_alpha(nst_decoder *decoder, const void *data, size_t size, nst_picture *out,
+    nst_plane *alpha, nst_error *err) {
+  (void)alpha;
   char text[64] = "";
   int width = 0, height = 0;
   wait_while_held(decoder);
@@ -427,6 +430,17 @@ nst_status nst_decoder_decode(
   if (sscanf(text, "PIC %d %d", &width, &height) != 2)
     return nst_fail(err, NST_UNSUPPORTED, "not an image that is read here");
   return nst_picture_allocate(out, width, height, err);
+}
+
+nst_status nst_mask_from_picture(
+    const nst_picture *picture, const nst_plane *alpha, nst_plane *out, nst_error *err) {
+  (void)alpha;
+  return nst_plane_allocate(out, picture->width, picture->height, err);
+}
+
+nst_status nst_mask_check(const nst_plane *mask, const char *field, int width, int height, nst_error *err) {
+  if (mask->width == width && mask->height == height) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, field, "", "%s has another size than its picture", field);
 }
 
 const nst_decode_limits *nst_decoder_limits(const nst_decoder *decoder) {

@@ -1,0 +1,109 @@
+// Masks: where the picture is painted, and which part of a painting is its style.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { jobForm, program, Server } from './harness.mjs';
+import { crop, painting, photo, png, readPng } from './pictures.mjs';
+
+let server;
+before(async () => { server = await Server.start(); });
+after(() => server.stop());
+
+const [side, half] = [48, 24];
+const options = { size: side, resize: 'fit', iterations: 4 };
+const rightHalf = (width = side, height = side) => png(width, height, (x) => Array(3).fill(x < width / 2 ? 0 : 255));
+// Two paintings in one: each half has its own colours and pattern.
+const mixed = png(40, 40, (x, y) => x < 20 ? [(y & 4) * 60, 40, 200] : [250, (x & 2) * 120, 30]);
+
+async function paint(pictures, more = {}) {
+  const { id } = await server.accept({ ...options, ...more }, pictures);
+  await server.finished(id);
+  return readPng((await server.get(`/v1/jobs/${id}/result`)).body);
+}
+
+test('the photo stays where content_mask is black', async () => {
+  const whole = await paint({}), part = await paint({ contentMask: rightHalf() }), before = readPng(photo());
+  assert.deepEqual(crop(part, 0, 0, half, side), crop(before, 0, 0, half, side));
+  assert.notDeepEqual(crop(whole, 0, 0, half, side), crop(before, 0, 0, half, side));
+  assert.notDeepEqual(crop(part, half, 0, half, side), crop(before, half, 0, half, side));
+  assert.notDeepEqual(crop(part, half, 0, half, side), crop(whole, half, 0, half, side), 'its style is matched there alone');
+});
+
+test('also at several scales, and with the colours of the photo', async () => {
+  const part = await paint({ contentMask: rightHalf(90, 90), content: photo(90, 90) },
+    { size: 128, preset: 'fast', iterations: 3, scale_iterations: 3, preserve_colors: 'luminance' });
+  const photoAlone = await paint({ content: photo(90, 90) }, { size: 128, content_weight: 1, style_weight: 0, iterations: 1 });
+  assert.deepEqual(crop(part, 0, 0, 56, 128), crop(photoAlone, 0, 0, 56, 128));
+  assert.notDeepEqual(crop(part, 72, 0, 56, 128), crop(photoAlone, 72, 0, 56, 128));
+});
+
+test('a style is what style_mask shows of it', async () => {
+  const all = await paint({ styles: [mixed] });
+  const right = await paint({ styles: [mixed], styleMasks: [rightHalf(40, 40)] });
+  const white = await paint({ styles: [mixed], styleMasks: [png(40, 40, () => [255, 255, 255])] });
+  assert.notDeepEqual(right, all);
+  assert.deepEqual(white, all, 'all of it');
+  const two = await paint({ styles: [mixed, painting()], styleMasks: [rightHalf(40, 40), rightHalf(40, 40)] });
+  const other = await paint({ styles: [mixed, painting()], styleMasks: [rightHalf(40, 40), png(40, 40, () => [255, 255, 255])] });
+  assert.notDeepEqual(two, other, 'each painting has its own');
+});
+
+test('run takes the same masks as files', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stylized-masks-'));
+  const at = (name) => join(folder, name);
+  writeFileSync(at('photo.png'), photo());
+  writeFileSync(at('mixed.png'), mixed);
+  writeFileSync(at('painting.png'), painting());
+  writeFileSync(at('mask.png'), rightHalf());
+  writeFileSync(at('style-mask.png'), rightHalf(40, 40));
+  const run = (...args) => promisify(execFile)(program, ['run', at('photo.png'), ...args, '-o', at('out.png'), '--quiet', '--preset',
+    'gatys', '--size', String(side), '--resize', 'fit', '--iterations', '4'], { cwd: folder });
+  await run(at('mixed.png'), '--content-mask', at('mask.png'), '--style-mask', at('style-mask.png'));
+  assert.deepEqual(readPng(readFileSync(at('out.png'))),
+    await paint({ styles: [mixed], contentMask: rightHalf(), styleMasks: [rightHalf(40, 40)] }));
+  await run(at('mixed.png'), at('painting.png'), '--style-mask', `,${at('style-mask.png')}`);
+  const white = png(40, 40, () => [255, 255, 255]);
+  assert.deepEqual(readPng(readFileSync(at('out.png'))),
+    await paint({ styles: [mixed, painting()], styleMasks: [white, rightHalf(40, 40)] }));
+  await assert.rejects(run(at('mixed.png'), at('painting.png'), '--style-mask', at('style-mask.png')),
+    /2 paintings and 1 masks of paintings/);
+  await assert.rejects(run(at('mixed.png'), '--content-mask', at('missing.png')), /missing\.png/);
+  rmSync(folder, { recursive: true });
+});
+
+async function refused(status, field, pictures, more) {
+  const answer = await server.submit(jobForm({ ...options, ...more }, pictures));
+  assert.equal(answer.status, status, answer.text());
+  assert.equal(answer.json().field, field);
+  return answer.json();
+}
+
+test('masks that cannot be are refused', async () => {
+  const black = png(side, side, () => [0, 0, 0]), speck = png(100, 100, (x, y) => Array(3).fill(x + y < 4 ? 255 : 0));
+  assert.match((await refused(422, 'content_mask', { contentMask: black })).detail, /black/);
+  await refused(422, 'content_mask', { contentMask: speck });
+  await refused(422, 'style_mask', { styleMasks: [png(40, 40, () => [0, 0, 0])] });
+  assert.match((await refused(422, 'content_mask', { contentMask: rightHalf(48, 40) })).detail, /48x40.*48x48/);
+  await refused(422, 'style_mask', { styleMasks: [rightHalf(48, 40)] });
+  const few = await refused(422, 'style_mask', { styles: [mixed, painting()], styleMasks: [rightHalf(40, 40)] });
+  assert.equal(few.limit, 'exactly 2');
+  await refused(422, 'style_mask', { styleMasks: [rightHalf(40, 40), rightHalf(40, 40)] });
+  await refused(415, 'content_mask', { contentMask: Buffer.from('no picture') });
+  await refused(415, 'style_mask', { styleMasks: [Buffer.from('no picture')] });
+  const twice = jobForm(options, { contentMask: rightHalf() });
+  twice.append('content_mask', new Blob([rightHalf()]), 'again.png');
+  assert.equal((await server.submit(twice)).json().field, 'content_mask');
+});
+
+test('another mask is another request under the same key', async () => {
+  const send = (contentMask) => server.request('POST', '/v1/jobs',
+    { body: jobForm(options, { contentMask }), headers: { 'idempotency-key': 'masked' } });
+  const first = await send(rightHalf());
+  assert.equal(first.status, 202);
+  assert.equal((await send(rightHalf())).headers['idempotency-replayed'], 'true');
+  assert.equal((await send(png(side, side, () => [255, 255, 255]))).status, 422);
+});
