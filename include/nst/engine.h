@@ -313,9 +313,10 @@ typedef struct nst_stylize_options {
 
 typedef struct nst_stylize_state nst_stylize_state;
 
-/* What an evaluation of an image of this size takes, compared with others: the unit is a pixel of a large
- * image. Time is in proportion to it within some per cent. */
-double nst_evaluation_work(int width, int height);
+/* What an evaluation of an image of this size takes, compared with others, in tiles if `tile` (as
+ * nst_objective_options has it) is not 0: the unit is a pixel of a large image. Time is in proportion to it
+ * within some per cent. */
+double nst_evaluation_work(int width, int height, int tile);
 
 /* What the callback sees after each evaluation. */
 typedef struct nst_progress {

@@ -12,10 +12,10 @@ typedef struct adding_up {
 
 static nst_status add_cell(void *context, const nst_options *cell, nst_error *err) {
   const adding_up *a = context;
-  size_t bytes = 0;
-  nst_status status = nst_memory_budget_estimate(a->budget, cell, a->sizes, &bytes, err);
-  a->sum->seconds += nst_speed_estimate(a->seconds_per_work, cell, a->sizes->content);
-  if (bytes > a->sum->bytes) a->sum->bytes = bytes;
+  nst_memory_fit fit;
+  nst_status status = nst_memory_budget_plan(a->budget, cell, a->sizes, &fit, err);
+  a->sum->seconds += nst_speed_estimate(a->seconds_per_work, cell, fit.tile, a->sizes->content);
+  if (fit.bytes > a->sum->bytes) a->sum->bytes = fit.bytes;
   return status;
 }
 

@@ -118,7 +118,7 @@ static nst_status prepare(nst_grid_run *run, nst_error *err) {
   for (int i = 0; i < run->cells; i++) {
     cell_plan *plan = &run->plans[i];
     plan->size = nst_options_resized(&plan->options, "content", run->photo);
-    plan->weight = nst_speed_estimate(1.0, &plan->options, run->photo);
+    plan->weight = nst_speed_estimate(1.0, &plan->options, 0, run->photo);
     plan->evaluations = planned_evaluations(&plan->options, plan->size);
   }
   nst_status status = make_sheet(run, err);

@@ -50,15 +50,21 @@ static nst_status fit_job(const nst_memory_budget *budget, const nst_stylize_opt
   return status;
 }
 
-nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst_options *options,
-    const nst_job_sizes *sizes, size_t *bytes, nst_error *err) {
+nst_status nst_memory_budget_plan(const nst_memory_budget *budget, const nst_options *options,
+    const nst_job_sizes *sizes, nst_memory_fit *fit, nst_error *err) {
   const nst_stylize_options engine = nst_options_for_engine(options);
   nst_job_sizes resized = {
       .content = nst_options_resized(options, "content", sizes->content), .style_count = sizes->style_count};
   for (int i = 0; i < sizes->style_count; i++)
     resized.styles[i] = nst_options_resized(options, "style", sizes->styles[i]);
-  nst_memory_fit fit = {0};
-  nst_status status = fit_job(budget, &engine, &resized, &fit, err);
+  *fit = (nst_memory_fit){0};
+  return fit_job(budget, &engine, &resized, fit, err);
+}
+
+nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst_options *options,
+    const nst_job_sizes *sizes, size_t *bytes, nst_error *err) {
+  nst_memory_fit fit;
+  nst_status status = nst_memory_budget_plan(budget, options, sizes, &fit, err);
   *bytes = fit.bytes;
   return status;
 }

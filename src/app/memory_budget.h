@@ -34,8 +34,12 @@ nst_status nst_memory_budget_init(
 nst_status nst_memory_budget_check(
     const nst_memory_budget *budget, const nst_options *options, const nst_job_sizes *sizes, nst_error *err);
 
-/* What a job takes, in bytes: less than if there was no budget where it has to be computed in tiles.
+/* What a job takes, in bytes, and how it would be computed: in tiles where it does not fit otherwise.
  * NST_INVALID for what is beyond any address space. */
+nst_status nst_memory_budget_plan(const nst_memory_budget *budget, const nst_options *options,
+    const nst_job_sizes *sizes, nst_memory_fit *fit, nst_error *err);
+
+/* The bytes alone. */
 nst_status nst_memory_budget_estimate(const nst_memory_budget *budget, const nst_options *options,
     const nst_job_sizes *sizes, size_t *bytes, nst_error *err);
 

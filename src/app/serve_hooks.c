@@ -82,15 +82,15 @@ static bool add_estimate(const nst_serve_context *serve, cJSON *preset) {
   static const nst_job_sizes square = {{1, 1}, {{1, 1}}, 1};
   const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(preset, "name"));
   nst_options options;
-  size_t bytes;
+  nst_memory_fit fit;
   if (nst_options_from_preset(serve->options, name, &options, NULL) != NST_OK ||
-      nst_memory_budget_estimate(serve->memory, &options, &square, &bytes, NULL) != NST_OK)
+      nst_memory_budget_plan(serve->memory, &options, &square, &fit, NULL) != NST_OK)
     return false;
-  double seconds = nst_speed_estimate(serve->seconds_per_work, &options, square.content);
+  double seconds = nst_speed_estimate(serve->seconds_per_work, &options, fit.tile, square.content);
   cJSON *estimate = cJSON_AddObjectToObject(preset, "estimate");
   return estimate && cJSON_AddNumberToObject(estimate, "size", (double)options.size) &&
          cJSON_AddNumberToObject(estimate, "seconds", seconds) &&
-         cJSON_AddNumberToObject(estimate, "memory", (double)bytes);
+         cJSON_AddNumberToObject(estimate, "memory", (double)fit.bytes);
 }
 
 static bool add_estimates(const nst_serve_context *serve, cJSON *presets) {

@@ -39,6 +39,7 @@ nst_status nst_speed_measure(const nst_weights *weights, nst_team *team, const n
   nst_objective_options options;
   nst_objective_options_init(&options);
   if (wanted) options = *wanted;
+  options.tile = 0;
   memset(options.style_weights, 0, sizeof options.style_weights); /* there is one style only */
   nst_objective *objective = NULL;
   float *x = NULL, *gradient = NULL;
@@ -53,7 +54,7 @@ nst_status nst_speed_measure(const nst_weights *weights, nst_team *team, const n
   }
   if (status == NST_OK) status = nst_objective_encode(objective, &picture, x, err);
   if (status == NST_OK) status = measure(objective, x, gradient, &seconds, err);
-  *seconds_per_work = seconds / nst_evaluation_work(side, side);
+  *seconds_per_work = seconds / nst_evaluation_work(side, side, 0);
   free(gradient);
   free(x);
   nst_objective_destroy(objective);
@@ -61,12 +62,12 @@ nst_status nst_speed_measure(const nst_weights *weights, nst_team *team, const n
   return status;
 }
 
-double nst_speed_estimate(double seconds_per_work, const nst_options *options, nst_size content) {
+double nst_speed_estimate(double seconds_per_work, const nst_options *options, int tile, nst_size content) {
   nst_size size = nst_options_resized(options, "content", content);
-  double work = nst_evaluation_work(size.width, size.height) * (double)options->iterations;
+  double work = nst_evaluation_work(size.width, size.height, tile) * (double)options->iterations;
   int smaller = nst_ladder_scales(options, size.width, size.height) - 1;
   for (int i = 1; i <= smaller; i++)
-    work += nst_evaluation_work(size.width >> i, size.height >> i) * (double)options->scale_iterations;
+    work += nst_evaluation_work(size.width >> i, size.height >> i, tile) * (double)options->scale_iterations;
   double seconds = seconds_per_work * work;
   return options->deadline_seconds > 0.0 ? fmin(seconds, options->deadline_seconds) : seconds;
 }

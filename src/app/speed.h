@@ -13,8 +13,8 @@ enum { NST_SPEED_SIDE = 192 /* pixels: more would not tell more */ };
 nst_status nst_speed_measure(const nst_weights *weights, nst_team *team,
     const nst_objective_options *objective, int side, double *seconds_per_work, nst_error *err);
 
-/* About how long a job takes for a photo of that size, before it is resized: its evaluations alone, which is
- * nearly all of it. Seconds. */
-double nst_speed_estimate(double seconds_per_work, const nst_options *options, nst_size content);
+/* About how long a job takes for a photo of that size, before it is resized, computed in tiles of `tile`
+ * pixels (0: as a whole): its evaluations alone, which is nearly all of it. Seconds. */
+double nst_speed_estimate(double seconds_per_work, const nst_options *options, int tile, nst_size content);
 
 #endif

@@ -1,5 +1,7 @@
 #include "schedule.h"
 
+#include "tiles.h"
+
 #include <math.h>
 
 enum {
@@ -15,8 +17,16 @@ static const double share_planned = 0.9;
 /* Of what was told before, at each evaluation: others use the machine, too, and single ones tell little. */
 static const double kept_share = 0.9;
 
-double nst_evaluation_work(int width, int height) {
-  return (double)width * (double)height + PIXELS_BEFORE_THE_FIRST;
+/* Of tiles each is seen with its surroundings, and forward twice, which is a third of the work. */
+double nst_evaluation_work(int width, int height, int tile) {
+  const nst_tiling tiling = nst_tiling_make(height, width, tile);
+  const int count = nst_tiling_count(&tiling);
+  double work = 0.0;
+  for (int i = 0; i < count; i++) {
+    const nst_area seen = nst_tiling_at(&tiling, i).outer;
+    work += (double)seen.width * (double)seen.height + PIXELS_BEFORE_THE_FIRST;
+  }
+  return count > 1 ? 4.0 / 3.0 * work : work;
 }
 
 void nst_schedule_init(
@@ -24,7 +34,7 @@ void nst_schedule_init(
   *s = (nst_schedule){.count = count, .last = count - 1, .deadline = options->deadline_seconds};
   for (int i = 0; i < count; i++) {
     const nst_picture *picture = stages[i].pictures.content;
-    s->work[i] = nst_evaluation_work(picture->width, picture->height);
+    s->work[i] = nst_evaluation_work(picture->width, picture->height, options->objective.tile);
     s->planned[i] = stages[i].iterations > 0 ? stages[i].iterations : options->iterations;
   }
 }

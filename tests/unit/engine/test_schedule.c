@@ -38,7 +38,7 @@ static void assert_near(double found, double expected, double tolerance) {
 
 /* What an evaluation takes at 1e-5 s for each unit of work. */
 static double seconds_at(int side) {
-  return 1e-5 * nst_evaluation_work(side, side);
+  return 1e-5 * nst_evaluation_work(side, side, 0);
 }
 
 static void work_is_counted_as_time_passes(void **state) {
@@ -55,9 +55,20 @@ static void work_is_counted_as_time_passes(void **state) {
 
 static void a_small_image_takes_more_for_each_pixel(void **state) {
   (void)state;
-  assert_true(nst_evaluation_work(64, 64) > 2.0 * 64 * 64);
-  assert_true(nst_evaluation_work(512, 512) < 1.05 * 512 * 512);
-  assert_true(nst_evaluation_work(300, 200) == nst_evaluation_work(200, 300));
+  assert_true(nst_evaluation_work(64, 64, 0) > 2.0 * 64 * 64);
+  assert_true(nst_evaluation_work(512, 512, 0) < 1.05 * 512 * 512);
+  assert_true(nst_evaluation_work(300, 200, 0) == nst_evaluation_work(200, 300, 0));
+}
+
+/* 4 x 4 tiles with 80 pixels of surroundings inside the picture, each forward twice. */
+static void tiles_take_more(void **state) {
+  (void)state;
+  double once = nst_evaluation_work(768, 768, 192) * 3.0 / 4.0, side = 768.0 + 6.0 * 80.0;
+  double overhead = nst_evaluation_work(768, 768, 0) - 768.0 * 768.0;
+  assert_near(once, side * side + 16.0 * overhead, 1e-6);
+  assert_true(nst_evaluation_work(768, 768, 384) < nst_evaluation_work(768, 768, 192));
+  assert_true(
+      nst_evaluation_work(180, 160, 192) == nst_evaluation_work(180, 160, 0)); /* one tile is the whole */
 }
 
 static void the_slow_first_evaluation_is_forgotten(void **state) {
@@ -161,6 +172,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(work_is_counted_as_time_passes),
       cmocka_unit_test(a_small_image_takes_more_for_each_pixel),
+      cmocka_unit_test(tiles_take_more),
       cmocka_unit_test(the_slow_first_evaluation_is_forgotten),
       cmocka_unit_test(eta_is_right_soon),
       cmocka_unit_test(a_schedule_is_shortened_to_fit),
