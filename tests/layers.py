@@ -18,7 +18,7 @@ MAY_USE = {
     "image": {"image", "colour", "mask", "sheet"},
     "store": {"store"},
     "jobs": {"jobs", "store"},
-    "service": {"service", "jobs", "store", "image"},
+    "service": {"service", "jobs", "store", "image", "mask"},
     "app": {"engine", "image", "colour", "mask", "sheet", "store", "jobs", "service"},
 }
 HEADER_MAY_USE = {

@@ -102,4 +102,10 @@ nst_status nst_picture_resize(
 nst_status nst_image_encode(
     const nst_picture *picture, nst_image_format format, int quality, nst_buf *out, nst_error *err);
 
+/* The same with transparency: `picture` is what is to be seen on white, as nst_decoder_decode_alpha gives it,
+ * `alpha` how opaque its pixels are, of its size; NULL or empty: wholly. On white a PNG or WebP looks as the
+ * picture does, but white where nothing is opaque; a JPEG is that. NST_INVALID also for another size. */
+nst_status nst_image_encode_alpha(const nst_picture *picture, const nst_plane *alpha, nst_image_format format,
+    int quality, nst_buf *out, nst_error *err);
+
 #endif

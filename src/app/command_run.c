@@ -48,9 +48,12 @@ static bool on_progress(void *context, const nst_progress *progress) {
   return !nst_interrupt_seen(&state->interrupt);
 }
 
-static nst_status save_picture(const run_request *request, const nst_picture *picture, nst_error *err) {
+/* `alpha` may be NULL. */
+static nst_status save_picture(
+    const run_request *request, const nst_picture *picture, const nst_plane *alpha, nst_error *err) {
   nst_buf bytes = NST_BUF_INIT;
-  nst_status status = nst_image_encode(picture, request->format, (int)request->options.quality, &bytes, err);
+  nst_status status =
+      nst_image_encode_alpha(picture, alpha, request->format, (int)request->options.quality, &bytes, err);
   if (status == NST_OK) status = nst_file_replace(request->output, bytes.data, bytes.size, err);
   nst_buf_release(&bytes);
   return status;
@@ -71,7 +74,7 @@ static nst_status stylize(const run_request *request, const nst_option_table *ta
   nst_status status = nst_paint(&painting, &picture, &report, NULL, err);
   nst_progress_bar_end(&state->bar);
   if (picture.rgb && (status == NST_OK || status == NST_CANCELED)) {
-    nst_status saved = save_picture(request, &picture, err);
+    nst_status saved = save_picture(request, &picture, &inputs->alpha, err);
     nst_report_facts facts = {.run = &report,
         .weights = nst_weights_get_info(weights),
         .forecast = &state->forecast,
@@ -113,7 +116,7 @@ static nst_status stylize_sheet(const run_request *request, const nst_option_tab
   if (status == NST_OK) status = nst_grid_run_paint(grid, &sheet, err);
   nst_progress_bar_end(&state->bar);
   if (sheet.rgb) {
-    nst_status saved = save_picture(request, &sheet, err);
+    nst_status saved = save_picture(request, &sheet, NULL, err);
     const nst_report_facts facts = {.weights = nst_weights_get_info(weights),
         .forecast = &state->forecast,
         .threads = request->threads,

@@ -29,7 +29,7 @@ void nst_grid_label(const nst_grid *grid, int index, char out[NST_GRID_LABEL_SIZ
 
 /* All cells are of one sheet, in one file. */
 static bool can_differ(const nst_field *field) {
-  static const char *const of_the_sheet[] = {"size", "format", "quality", "deadline_seconds"};
+  static const char *const of_the_sheet[] = {"size", "alpha", "format", "quality", "deadline_seconds"};
   for (size_t i = 0; i < sizeof of_the_sheet / sizeof of_the_sheet[0]; i++)
     if (strcmp(field->name, of_the_sheet[i]) == 0) return false;
   return field->type == NST_FIELD_INT || field->type == NST_FIELD_NUMBER || field->type == NST_FIELD_BOOL ||
@@ -45,8 +45,9 @@ static nst_status find_field(
   *field = nst_schema_find(&table->schema, name);
   if (!*field) return refuse(err, "names of options", name, "is no option");
   if (can_differ(*field)) return NST_OK;
-  return refuse(err, "numbers, truth values and choices, but not size, format, quality, deadline_seconds",
-      name, "is the same for the whole sheet");
+  return refuse(err,
+      "numbers, truth values and choices, but not size, alpha, format, quality, deadline_seconds", name,
+      "is the same for the whole sheet");
 }
 
 /* A value as it is shown: numbers as short as they can be. */

@@ -7,6 +7,7 @@
 
 void nst_inputs_release(nst_inputs *inputs) {
   nst_picture_release(&inputs->content);
+  nst_plane_release(&inputs->alpha);
   nst_plane_release(&inputs->content_mask);
   for (int i = 0; i < inputs->style_count; i++) {
     nst_picture_release(&inputs->styles[i]);
@@ -24,9 +25,11 @@ nst_objective_pictures nst_inputs_pictures(const nst_inputs *inputs) {
 }
 
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,
-    const void *data, size_t size, nst_picture *out, nst_size *sent, nst_error *err) {
+    const void *data, size_t size, nst_picture *out, nst_plane *alpha, nst_size *sent, nst_error *err) {
   nst_picture decoded = NST_PICTURE_INIT;
-  nst_status status = nst_decoder_decode(decoder, data, size, &decoded, err);
+  nst_plane opacity = NST_PLANE_INIT;
+  bool keeps = alpha && options->alpha == NST_ALPHA_KEEP;
+  nst_status status = nst_decoder_decode_alpha(decoder, data, size, &decoded, keeps ? &opacity : NULL, err);
   if (status != NST_OK) {
     if (err) (void)snprintf(err->field, sizeof err->field, "%s", field);
     return status;
@@ -36,7 +39,10 @@ nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, cons
   if (status == NST_OK) {
     nst_size to = nst_options_resized(options, field, (nst_size){decoded.width, decoded.height});
     status = nst_picture_resize(&decoded, to.width, to.height, out, err);
+    if (status == NST_OK && opacity.grey)
+      status = nst_plane_resize(&opacity, to.width, to.height, alpha, err);
   }
+  nst_plane_release(&opacity);
   nst_picture_release(&decoded);
   return status;
 }
@@ -57,12 +63,12 @@ nst_status nst_load_mask(nst_decoder *decoder, const char *field, const void *da
 }
 
 static nst_status load_file(nst_decoder *decoder, const nst_options *options, const char *field,
-    const char *path, nst_picture *out, nst_size *sent, nst_error *err) {
+    const char *path, nst_picture *out, nst_plane *alpha, nst_size *sent, nst_error *err) {
   nst_buf bytes = NST_BUF_INIT;
   nst_status status = nst_buf_read_file(&bytes, path, nst_decoder_limits(decoder)->max_bytes, err);
   if (status == NST_OK) {
     nst_error cause = NST_ERROR_INIT;
-    status = nst_load_input(decoder, options, field, bytes.data, bytes.size, out, sent, &cause);
+    status = nst_load_input(decoder, options, field, bytes.data, bytes.size, out, alpha, sent, &cause);
     if (status != NST_OK)
       (void)nst_fail_field(err, status, cause.field, cause.limit, "%.100s: %s", path, cause.detail);
   }
@@ -72,7 +78,7 @@ static nst_status load_file(nst_decoder *decoder, const nst_options *options, co
 
 nst_status nst_load_input_file(nst_decoder *decoder, const nst_options *options, const char *field,
     const char *path, nst_picture *out, nst_error *err) {
-  return load_file(decoder, options, field, path, out, NULL, err);
+  return load_file(decoder, options, field, path, out, NULL, NULL, err);
 }
 
 static nst_status load_mask_file(nst_decoder *decoder, const char *field, const char *path, nst_size sent,
@@ -119,13 +125,13 @@ nst_status nst_load_inputs(nst_decoder *decoder, const nst_options *options, con
     return nst_fail(
         err, NST_INVALID, "%d styles are more than the %d possible", files->style_count, (int)NST_MAX_STYLES);
   nst_job_sizes *sent = &inputs->sent;
-  nst_status status =
-      load_file(decoder, options, "content", files->content, &inputs->content, &sent->content, err);
+  nst_status status = load_file(
+      decoder, options, "content", files->content, &inputs->content, &inputs->alpha, &sent->content, err);
   for (int i = 0; status == NST_OK && i < files->style_count; i++) {
     nst_picture_init(&inputs->styles[i]);
     nst_plane_init(&inputs->style_masks[i]);
-    status =
-        load_file(decoder, options, "style", files->styles[i], &inputs->styles[i], &sent->styles[i], err);
+    status = load_file(
+        decoder, options, "style", files->styles[i], &inputs->styles[i], NULL, &sent->styles[i], err);
     inputs->style_count = sent->style_count = i + 1;
   }
   if (status == NST_OK && files->content_mask)

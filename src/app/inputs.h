@@ -14,7 +14,8 @@ typedef struct nst_inputs {
   nst_picture content;
   nst_picture styles[NST_MAX_STYLES];
   int style_count;
-  nst_plane content_mask;                /* as large as the content; empty for none */
+  nst_plane alpha;        /* of the content, as large; empty where all of it is opaque, or is to be */
+  nst_plane content_mask; /* as large as the content; empty for none */
   nst_plane style_masks[NST_MAX_STYLES]; /* as large as the styles; an empty one is none */
   nst_job_sizes sent;                    /* filled by nst_load_inputs */
 } nst_inputs;
@@ -28,9 +29,10 @@ void nst_inputs_release(nst_inputs *inputs);
 nst_objective_pictures nst_inputs_pictures(const nst_inputs *inputs);
 
 /* Decodes `data` and resizes it as `options` say; `field` ("content", "style") is named in errors. `*sent`
- * gets the size before; it may be NULL. Statuses of nst_decoder_decode and nst_options_check_picture. */
+ * gets the size before, `*alpha` how opaque it is; both may be NULL. Statuses of nst_decoder_decode and
+ * nst_options_check_picture. */
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,
-    const void *data, size_t size, nst_picture *out, nst_size *sent, nst_error *err);
+    const void *data, size_t size, nst_picture *out, nst_plane *alpha, nst_size *sent, nst_error *err);
 
 /* Decodes a mask of a picture that was resized to `resized`, as nst_mask_from_picture makes it; `sent` is the
  * picture's size before. Statuses of nst_decoder_decode and nst_mask_check. */

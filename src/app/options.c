@@ -16,6 +16,7 @@ static const char *const init_names[] = {"content", "noise", "style", NULL};
 static const char *const preserve_names[] = {"none", "luminance", "histogram", NULL};
 static const char *const pooling_names[] = {"max", "avg", NULL};
 static const char *const style_loss_names[] = {"gram", "mean_std", NULL};
+static const char *const alpha_names[] = {"keep", "flatten", NULL};
 static const char *const format_names[] = {"png", "jpeg", "webp", NULL};
 static const char *const preset_names[] = {"gatys", "fast", "balanced", "quality", NULL};
 
@@ -83,6 +84,9 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
     {"grid", NST_FIELD_VARIANTS, AT(grid), 0, 0, sizeof((nst_options *)0)->grid, NULL, "", "",
         "one or two options with up to 8 values each, to compare on one sheet: "
         "style_weight=0.1,1,10;preset=fast,balanced"},
+    {"alpha", NST_FIELD_ENUM, AT(alpha), 0, 0, 0, alpha_names, "keep", "",
+        "keep what is transparent in the photo transparent in a PNG or WebP, or flatten it on white; sheets "
+        "are opaque"},
     {"format", NST_FIELD_ENUM, AT(format), 0, 0, 0, format_names, "png", "", "file format of the result"},
     {"quality", NST_FIELD_INT, AT(quality), 1, 100, 0, NULL, "92", "", "of a JPEG or WebP result"},
     {"deadline_seconds", NST_FIELD_NUMBER, AT(deadline_seconds), 0, 86400, 0, NULL, "0", "seconds",

@@ -13,13 +13,16 @@
 struct cJSON;
 
 enum {
-  NST_OPTION_COUNT = 30,
+  NST_OPTION_COUNT = 31,
   NST_LOSS_LAYERS = 9,    /* layers that a loss can be had of */
   NST_LARGEST_SIZE = 8192 /* pixels: the bound of `size` where no server lowers it */
 };
 
 /* What the optimised image begins as. */
 typedef enum nst_init { NST_INIT_CONTENT, NST_INIT_NOISE, NST_INIT_STYLE } nst_init;
+
+/* What becomes of the photo's transparency. */
+typedef enum nst_alpha { NST_ALPHA_KEEP, NST_ALPHA_FLATTEN } nst_alpha;
 
 typedef enum nst_preserve_colors {
   NST_PRESERVE_NONE,
@@ -53,6 +56,7 @@ typedef struct nst_options {
   int64_t seed;
   int preserve_colors; /* nst_preserve_colors */
   char grid[512];      /* "name=value,value;name=value": nst_grid_read takes it apart; empty: one picture */
+  int alpha;           /* nst_alpha */
   int format;          /* nst_image_format */
   int64_t quality;     /* of JPEG and WebP */
   double deadline_seconds;

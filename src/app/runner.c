@@ -5,6 +5,8 @@
 #include "inputs.h"
 #include "painting.h"
 
+#include "nst/mask.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,8 +47,8 @@ static nst_status load_style(running_job *job, int index, const nst_options *opt
   nst_picture *style = &inputs->styles[index];
   nst_status status = nst_run_read_style(job->run, index, bytes, err);
   if (status == NST_OK)
-    status =
-        nst_load_input(job->context->decoder, options, "style", bytes->data, bytes->size, style, sent, err);
+    status = nst_load_input(
+        job->context->decoder, options, "style", bytes->data, bytes->size, style, NULL, sent, err);
   if (status != NST_OK) return status;
   nst_status found = nst_run_read_style_mask(job->run, index, bytes, err);
   return load_mask(job, "style_mask", found, bytes, *sent, style, &inputs->style_masks[index], err);
@@ -61,8 +63,8 @@ static nst_status load_pictures(
   nst_size *sent = &inputs->sent.content;
   nst_status status = nst_run_read_content(job->run, &bytes, err);
   if (status == NST_OK)
-    status =
-        nst_load_input(job->context->decoder, options, "content", bytes.data, bytes.size, content, sent, err);
+    status = nst_load_input(job->context->decoder, options, "content", bytes.data, bytes.size, content,
+        &inputs->alpha, sent, err);
   if (status == NST_OK) {
     nst_status found = nst_run_read_content_mask(job->run, &bytes, err);
     status = load_mask(job, "content_mask", found, &bytes, *sent, content, &inputs->content_mask, err);
@@ -89,13 +91,28 @@ static nst_status take_checkpoint(const running_job *job, const nst_progress *pr
                    : nst_stylize_checkpoint(progress->state, CHECKPOINT_BYTES, out, NULL);
 }
 
+/* With the photo's transparency, at whatever scale the picture is; sheets have none. */
+static nst_status encode(const running_job *job, const nst_picture *picture, nst_image_format format,
+    int quality, nst_buf *out, nst_error *err) {
+  const nst_plane *alpha = &job->inputs.alpha;
+  nst_plane small = NST_PLANE_INIT;
+  nst_status status = NST_OK;
+  if (alpha->grey && (alpha->width != picture->width || alpha->height != picture->height)) {
+    status = nst_plane_resize(alpha, picture->width, picture->height, &small, err);
+    alpha = &small;
+  }
+  if (status == NST_OK) status = nst_image_encode_alpha(picture, alpha, format, quality, out, err);
+  nst_plane_release(&small);
+  return status;
+}
+
 /* A preview that cannot be made is no reason to stop a job. */
 static void publish_preview(const running_job *job, const nst_progress *progress) {
   nst_run *run = job->run;
   nst_picture picture = NST_PICTURE_INIT;
   nst_buf jpeg = NST_BUF_INIT;
   if (take_snapshot(job, progress, &picture) == NST_OK &&
-      nst_image_encode(&picture, NST_IMAGE_JPEG, PREVIEW_QUALITY, &jpeg, NULL) == NST_OK)
+      encode(job, &picture, NST_IMAGE_JPEG, PREVIEW_QUALITY, &jpeg, NULL) == NST_OK)
     (void)nst_run_set_preview(run, jpeg.data, jpeg.size, NULL);
   nst_buf_release(&jpeg);
   nst_picture_release(&picture);
@@ -148,7 +165,7 @@ static nst_status hand_over(running_job *job, const nst_picture *picture, nst_er
     bool is_preview = count == NST_IMAGE_FORMAT_COUNT;
     nst_image_format format = is_preview ? NST_IMAGE_JPEG : (nst_image_format)count;
     int quality = is_preview ? PREVIEW_QUALITY : (int)job->options.quality;
-    status = nst_image_encode(picture, format, quality, &encoded[count], err);
+    status = encode(job, picture, format, quality, &encoded[count], err);
     pictures[count].role = is_preview ? "preview" : nst_image_format_name(format);
     pictures[count].bytes = (nst_blob){encoded[count].data, encoded[count].size};
   }

@@ -50,9 +50,9 @@ static void write_rest(j_compress_ptr jpeg) {
   append(jpeg, sizeof((destination *)(void *)jpeg->dest)->block - jpeg->dest->free_in_buffer);
 }
 
-static void write_picture(struct jpeg_compress_struct *jpeg, const nst_picture *picture, int quality) {
-  jpeg->image_width = (JDIMENSION)picture->width;
-  jpeg->image_height = (JDIMENSION)picture->height;
+static void write_picture(struct jpeg_compress_struct *jpeg, const nst_pixels *pixels, int quality) {
+  jpeg->image_width = (JDIMENSION)pixels->width;
+  jpeg->image_height = (JDIMENSION)pixels->height;
   jpeg->input_components = 3;
   jpeg->in_color_space = JCS_RGB;
   jpeg_set_defaults(jpeg);
@@ -62,14 +62,16 @@ static void write_picture(struct jpeg_compress_struct *jpeg, const nst_picture *
   if (quality >= FULL_COLOUR) jpeg->comp_info[0].h_samp_factor = jpeg->comp_info[0].v_samp_factor = 1;
   jpeg_start_compress(jpeg, TRUE);
   while (jpeg->next_scanline < jpeg->image_height) {
-    JSAMPROW row = picture->rgb + (size_t)jpeg->next_scanline * (size_t)picture->width * 3;
+    /* It is only read, but libjpeg's type does not say so. */
+    JSAMPROW row =
+        (JSAMPROW)(uintptr_t)(pixels->values + (size_t)jpeg->next_scanline * (size_t)pixels->width * 3);
     (void)jpeg_write_scanlines(jpeg, &row, 1);
   }
   jpeg_finish_compress(jpeg);
 }
 
 /* False after an error. */
-static bool compress(const nst_picture *picture, int quality, destination *d) {
+static bool compress(const nst_pixels *pixels, int quality, destination *d) {
   struct jpeg_compress_struct jpeg;
   failure trap;
   jpeg.err = jpeg_std_error(&trap.manager);
@@ -81,18 +83,18 @@ static bool compress(const nst_picture *picture, int quality, destination *d) {
   }
   jpeg_create_compress(&jpeg);
   jpeg.dest = &d->manager;
-  write_picture(&jpeg, picture, quality);
+  write_picture(&jpeg, pixels, quality);
   jpeg_destroy_compress(&jpeg);
   return true;
 }
 
-nst_status nst_encode_jpeg(const nst_picture *picture, int quality, nst_buf *out, nst_error *err) {
-  if (picture->width > JPEG_MAX_DIMENSION || picture->height > JPEG_MAX_DIMENSION)
+nst_status nst_encode_jpeg(const nst_pixels *pixels, int quality, nst_buf *out, nst_error *err) {
+  if (pixels->width > JPEG_MAX_DIMENSION || pixels->height > JPEG_MAX_DIMENSION)
     return nst_fail(err, NST_INVALID, "a JPEG picture can have %ld pixels a side at most, not %dx%d",
-        JPEG_MAX_DIMENSION, picture->width, picture->height);
+        JPEG_MAX_DIMENSION, pixels->width, pixels->height);
   destination d = {.manager = {.init_destination = begin_block,
                        .empty_output_buffer = write_block,
                        .term_destination = write_rest},
       .out = out};
-  return compress(picture, quality, &d) ? NST_OK : nst_fail_memory(err, "encoding a JPEG picture");
+  return compress(pixels, quality, &d) ? NST_OK : nst_fail_memory(err, "encoding a JPEG picture");
 }

@@ -96,7 +96,7 @@ test('progress and history count over all cells', async () => {
 describe('refused', () => {
   const wrong = [
     ['an unknown option', { nothing: [1] }, 'grid', /names of options/],
-    ['an option of the whole sheet', { format: ['png', 'jpeg'] }, 'grid', /size, format, quality/],
+    ['an option of the whole sheet', { format: ['png', 'jpeg'] }, 'grid', /size, alpha, format, quality/],
     ['too many values', { seed: [1, 2, 3, 4, 5, 6, 7, 8, 9] }, 'grid', /1\.\.8 values/],
     ['too many options', { seed: [1], clamp: [true], strength: [1] }, 'grid', /1\.\.2 options/],
     ['a value out of bounds', { strength: [0.5, 2] }, 'grid', /0\.\.1/],

@@ -77,7 +77,7 @@ describe('options', () => {
   for (const [name, value] of [['size', -1], ['size', 1e9], ['size', '1e9'], ['size', '32.5'], ['size', ''], ['size', '0x20'],
     ['size', ' 32'], ['size', '32\0'], ['iterations', 'abc'], ['iterations', 0], ['iterations', 'NaN'], ['learning_rate', 'inf'],
     ['learning_rate', -1], ['style_weight', '-0.1'], ['strength', 1.5], ['scales', 0], ['scales', 9], ['scale_iterations', 0], ['line_search', 'armijo'], ['clamp', 'perhaps'],
-    ['precondition', 2], ['average', 1], ['deadline_seconds', -1], ['init', 'grey'], ['seed', -1], ['preserve_colors', 'all'], ['strength', 'strong'], ['style_scale', 0.1],
+    ['precondition', 2], ['alpha', 'half'], ['average', 1], ['deadline_seconds', -1], ['init', 'grey'], ['seed', -1], ['preserve_colors', 'all'], ['strength', 'strong'], ['style_scale', 0.1],
     ['style_scale', 5], ['style_weights', '-1'], ['style_weights', '1,'], ['style_weights', '0'], ['style_weights', '1,1'],
     ['style_weights', Array(17).fill(1).join(',')], ['style_layers', 'relu1_2'], ['style_layers', 'relu1_1=0'], ['style_layers', 'relu1_1,relu1_1'],
     ['content_layers', 'relu4_2=x'], ['content_layers', 'relu6_1'], ['tv_weight', -1], ['tv_weight', 1000001], ['style_loss', 'mean'], ['resize', 'crop'], ['format', 'gif'], ['format', 'PNG'], ['quality', 101],

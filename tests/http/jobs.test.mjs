@@ -80,7 +80,7 @@ test('options come as one JSON object, as fields, or as both', async () => {
     pooling: 'avg', content_weight: 0.5, style_weight: 1, style_weights: [],
     style_layers: { relu1_1: 1, relu2_1: 1, relu3_1: 1, relu4_1: 1, relu5_1: 1 }, content_layers: { relu4_2: 1 },
     style_loss: 'gram', tv_weight: 0, strength: 0.5,
-    style_scale: 1, init: 'content', seed: 0, preserve_colors: 'none', grid: {}, format: 'png', quality: 92, deadline_seconds: 0 });
+    style_scale: 1, init: 'content', seed: 0, preserve_colors: 'none', grid: {}, alpha: 'keep', format: 'png', quality: 92, deadline_seconds: 0 });
   await server.finished(id);
 });
 

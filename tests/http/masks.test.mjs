@@ -1,4 +1,4 @@
-// Masks: where the picture is painted, and which part of a painting is its style.
+// Masks: where the picture is painted, and which part of a painting is its style. And transparency.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -106,4 +106,27 @@ test('another mask is another request under the same key', async () => {
   assert.equal(first.status, 202);
   assert.equal((await send(rightHalf())).headers['idempotency-replayed'], 'true');
   assert.equal((await send(png(side, side, () => [255, 255, 255]))).status, 422);
+});
+
+// Opaque on the left, transparent on the right, and half of each between.
+const seeThrough = png(side, side, (x, y) => [x * 5, y * 5, 90, x < 20 ? 255 : x < 28 ? 128 : 0]);
+
+test('what is transparent in the photo is so in the picture', async () => {
+  const kept = await paint({ content: seeThrough }), given = readPng(seeThrough);
+  assert.deepEqual(kept.alpha, given.alpha);
+  const flat = await paint({ content: seeThrough }, { alpha: 'flatten' });
+  assert.equal(flat.alpha, undefined);
+  assert.deepEqual(crop(flat, 0, 0, 20, side), crop(kept, 0, 0, 20, side), 'the same picture where it is opaque');
+  assert.equal((await paint({ content: photo() })).alpha, undefined, 'an opaque photo gives an opaque picture');
+});
+
+test('other formats keep it as they can, and previews are white behind', async () => {
+  const { id } = await server.accept({ ...options, format: 'webp' }, { content: seeThrough });
+  await server.finished(id);
+  const as = async (type) => (await server.get(`/v1/jobs/${id}/result`, { accept: type })).body;
+  const again = async (content) => paint({ content }, { content_weight: 1, style_weight: 0, iterations: 1 });
+  const webp = await again(await as('image/webp')), jpeg = await again(await as('image/jpeg'));
+  assert.deepEqual(webp.alpha, readPng(seeThrough).alpha);
+  assert.equal(jpeg.alpha, undefined);
+  for (const value of crop(jpeg, 36, 0, 12, side).rgb) assert.ok(value > 240, 'white where nothing is');
 });

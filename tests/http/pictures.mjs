@@ -25,20 +25,20 @@ export function pngChunk(type, data) {
 
 const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]);
 
-function header(width, height) {
+function header(width, height, channels = 3) {
   const data = Buffer.alloc(13);
   data.writeUInt32BE(width, 0);
   data.writeUInt32BE(height, 4);
-  data.set([8, 2, 0, 0, 0], 8); // 8 bits, RGB
+  data.set([8, channels === 4 ? 6 : 2, 0, 0, 0], 8); // 8 bits, RGB or RGBA
   return pngChunk('IHDR', data);
 }
 
-// An RGB PNG; `color(x, y)` gives [r, g, b].
+// An RGB or RGBA PNG; `color(x, y)` gives [r, g, b] or [r, g, b, a].
 export function png(width, height, color) {
-  const rows = Buffer.alloc(height * (1 + width * 3));
+  const channels = color(0, 0).length, stride = 1 + width * channels, rows = Buffer.alloc(height * stride);
   for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) rows.set(color(x, y), y * (1 + width * 3) + 1 + x * 3);
-  return Buffer.concat([signature, header(width, height), pngChunk('IDAT', deflateSync(rows)), pngChunk('IEND', Buffer.alloc(0))]);
+    for (let x = 0; x < width; x++) rows.set(color(x, y), y * stride + 1 + x * channels);
+  return Buffer.concat([signature, header(width, height, channels), pngChunk('IDAT', deflateSync(rows)), pngChunk('IEND', Buffer.alloc(0))]);
 }
 
 // A well-formed file of about 70 bytes that claims any size and holds no pixels.
@@ -89,20 +89,22 @@ const paeth = (a, b, c) => {
 };
 const predictors = [() => 0, (a) => a, (a, b) => b, (a, b) => (a + b) >> 1, paeth];
 
-// The pixels of an RGB PNG of 8 bits: { width, height, rgb }.
+// The pixels of an RGB or RGBA PNG of 8 bits: { width, height, rgb }, and alpha of the latter.
 export function readPng(bytes) {
-  const [width, height] = pictureSize(bytes), parts = [];
+  const [width, height] = pictureSize(bytes), parts = [], channels = bytes[25] === 6 ? 4 : 3;
   for (let at = 8; at < bytes.length; at += bytes.readUInt32BE(at) + 12)
     if (bytes.toString('latin1', at + 4, at + 8) === 'IDAT') parts.push(bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at)));
-  const rows = inflateSync(Buffer.concat(parts)), stride = width * 3, rgb = Buffer.alloc(stride * height);
+  const rows = inflateSync(Buffer.concat(parts)), stride = width * channels, values = Buffer.alloc(stride * height);
   for (let y = 0; y < height; y++) {
     const predict = predictors[rows[y * (stride + 1)]];
     for (let i = 0; i < stride; i++) {
-      const at = y * stride + i, left = i >= 3 ? rgb[at - 3] : 0, above = y ? rgb[at - stride] : 0;
-      rgb[at] = rows[y * (stride + 1) + 1 + i] + predict(left, above, i >= 3 && y ? rgb[at - stride - 3] : 0);
+      const at = y * stride + i, left = i >= channels ? values[at - channels] : 0, above = y ? values[at - stride] : 0;
+      values[at] = rows[y * (stride + 1) + 1 + i] + predict(left, above, i >= channels && y ? values[at - stride - channels] : 0);
     }
   }
-  return { width, height, rgb };
+  if (channels === 3) return { width, height, rgb: values };
+  const pixels = [...Array(width * height).keys()].map((i) => values.subarray(i * 4, i * 4 + 4));
+  return { width, height, rgb: Buffer.concat(pixels.map((p) => p.subarray(0, 3))), alpha: Buffer.from(pixels.map((p) => p[3])) };
 }
 
 // A part of what readPng gave.

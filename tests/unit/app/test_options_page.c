@@ -105,7 +105,7 @@ static void render(nst_buf *out) {
       "result is one\npicture with a cell for each, the first option's values in columns and the second's in "
       "rows, with headings. It is\n`style_weight=0.1,1,10;preset=fast,balanced` in a form or as a flag, and "
       "`{\"style_weight\": [0.1, 1, 10], \"preset\":\n[\"fast\", \"balanced\"]}` in JSON.\n\n"
-      "- Numbers, truth values and choices can be varied, but not `size`, `format`, `quality` and "
+      "- Numbers, truth values and choices can be varied, but not `size`, `alpha`, `format`, `quality` and "
       "`deadline_seconds`, which are\n  the whole sheet's. What stands in the grid counts instead of the "
       "same "
       "option beside it.\n"

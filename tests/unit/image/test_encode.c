@@ -54,6 +54,50 @@ static void every_format_decodes_to_what_was_encoded(void **state) {
   nst_picture_release(&picture);
 }
 
+/* Opacity of every degree, beside colours that can look so on white: no darker than it lets through. */
+static void transparency_is_kept(void **state) {
+  (void)state;
+  nst_picture picture = smooth();
+  nst_plane alpha = NST_PLANE_INIT;
+  assert_int_equal(nst_plane_allocate(&alpha, 61, 47, NULL), NST_OK);
+  for (int i = 0; i < 61 * 47; i++) {
+    alpha.grey[i] = (uint8_t)(i % 61 < 10 ? 255 : i % 61 * 4);
+    for (int k = 0; k < 3; k++) {
+      uint8_t *value = &picture.rgb[3 * i + k];
+      if (*value < 255 - alpha.grey[i]) *value = (uint8_t)(255 - alpha.grey[i]);
+    }
+  }
+  alpha.grey[60] = 0;
+  memset(picture.rgb + 180, 7, 3);
+  nst_decoder *decoder = nst_test_decoder(&test);
+  for (int f = 0; f < NST_IMAGE_FORMAT_COUNT; f++) {
+    static const int tolerance[NST_IMAGE_FORMAT_COUNT] = {1, 12, 24};
+    nst_buf bytes = NST_BUF_INIT;
+    nst_picture again = NST_PICTURE_INIT;
+    nst_plane opacity = NST_PLANE_INIT;
+    assert_int_equal(
+        nst_image_encode_alpha(&picture, &alpha, (nst_image_format)f, 100, &bytes, NULL), NST_OK);
+    assert_int_equal(
+        nst_decoder_decode_alpha(decoder, bytes.data, bytes.size, &again, &opacity, NULL), NST_OK);
+    if (f == NST_IMAGE_JPEG)
+      assert_null(opacity.grey);
+    else
+      assert_memory_equal(opacity.grey, alpha.grey, 61 * 47);
+    for (int k = 0; k < 3; k++) assert_true(again.rgb[180 + k] >= 255 - tolerance[f]); /* not the 7 */
+    memcpy(again.rgb + 180, picture.rgb + 180, 3);
+    const nst_buf expected = {picture.rgb, nst_picture_bytes(&picture), 0};
+    int difference = nst_test_difference(&again, &expected);
+    if (difference > tolerance[f])
+      fail_msg("%s differs by %d", nst_image_format_name((nst_image_format)f), difference);
+    nst_picture_release(&again);
+    nst_plane_release(&opacity);
+    nst_buf_release(&bytes);
+  }
+  nst_decoder_destroy(decoder);
+  nst_plane_release(&alpha);
+  nst_picture_release(&picture);
+}
+
 static void the_same_picture_gives_the_same_bytes(void **state) {
   (void)state;
   nst_picture picture = smooth();
@@ -148,6 +192,7 @@ static void formats_have_names_and_endings(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_format_decodes_to_what_was_encoded),
+      cmocka_unit_test(transparency_is_kept),
       cmocka_unit_test(the_same_picture_gives_the_same_bytes),
       cmocka_unit_test(quality_changes_the_size_of_lossy_formats),
       cmocka_unit_test(good_jpegs_keep_every_colour),
