@@ -51,7 +51,7 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
         "let L-BFGS expect how brightness, large areas and busy places answer"},
     {"average", NST_FIELD_NUMBER, AT(average), 0, 0.9999, 0, NULL, "0", "",
         "decay of an average of all steps, taken where its loss is less; 0 for none"},
-    {"history", NST_FIELD_INT, AT(history), 1, 200, 0, NULL, "10", "pairs",
+    {"history", NST_FIELD_INT, AT(history), 1, 200, 0, NULL, "20", "pairs",
         "curvature pairs that L-BFGS remembers"},
     {"pooling", NST_FIELD_ENUM, AT(pooling), 0, 0, 0, pooling_names, "max", "",
         "how the network halves its feature maps"},

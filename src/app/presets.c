@@ -11,7 +11,7 @@ static const char *const gatys[] = {"resize", "stretch", "iterations", "500", "s
 
 #define ROBUST                                                                                               \
   "resize", "fit", "optimizer", "lbfgs", "line_search", "backtracking", "learning_rate", "1", "history",     \
-      "10", "clamp", "true", "precondition", "true", "average", "0", "pooling", "max", "content_weight",     \
+      "20", "clamp", "true", "precondition", "true", "average", "0", "pooling", "max", "content_weight",     \
       "1", "style_weight", "1"
 
 static const char *const fast[] = {ROBUST, "scales", "3", "scale_iterations", "60", "iterations", "22", NULL};

@@ -257,7 +257,7 @@ static void a_job_is_planned_to_fit(void **state) {
   assert_int_equal(nst_memory_budget_apply(&budget, &resized, &engine, &fit, NULL), NST_OK);
   assert_int_equal(engine.objective.tile, 0);
   assert_int_equal(engine.history, options.history);
-  budget = budget_of(2500);
+  budget = budget_of(3500);
   assert_int_equal(nst_memory_budget_apply(&budget, &resized, &engine, &fit, NULL), NST_OK);
   assert_true(engine.objective.tile > 0 && engine.objective.tile == fit.tile);
   assert_int_equal(engine.history, options.history);

@@ -71,7 +71,7 @@ static void transparency_is_kept(void **state) {
   memset(picture.rgb + 180, 7, 3);
   nst_decoder *decoder = nst_test_decoder(&test);
   for (int f = 0; f < NST_IMAGE_FORMAT_COUNT; f++) {
-    static const int tolerance[NST_IMAGE_FORMAT_COUNT] = {1, 12, 24};
+    static const int tolerance[NST_IMAGE_FORMAT_COUNT] = {1, 12, 40};
     nst_buf bytes = NST_BUF_INIT;
     nst_picture again = NST_PICTURE_INIT;
     nst_plane opacity = NST_PLANE_INIT;
