@@ -107,7 +107,7 @@ class Resuming(unittest.TestCase):
             code, _, calls = self.run_main(folder, 11)
             self.assertEqual((code, len(calls)), (1, 11))
             code, page, calls = self.run_main(folder, 1000)
-            self.assertEqual((code, len(calls)), (0, 11 + 2 * 14 - 10))
+            self.assertEqual((code, len(calls)), (0, 11 + 2 * 10 - 10))
             self.assertEqual(sum("--preset=balanced" in call for call in calls), 3)
             self.assertIn("14 runs at 64x64", page)
             self.assertEqual(len(self.run_main(folder, 1000)[2]), len(calls))
@@ -118,7 +118,7 @@ class Resuming(unittest.TestCase):
             calls = self.run_main(folder, 1000)[2]
         runs = [call for call in calls if call.startswith("run ") and "--preset=fast" in call]
         self.assertNotIn("--iterations", runs[0])
-        self.assertIn("--iterations=6 --scale-iterations=15", runs[1])
+        self.assertIn("--iterations=11 --scale-iterations=30", runs[1])
         self.assertIn("--iterations=11 --scale-iterations=30", runs[2])
         self.assertTrue(all("--resize=stretch" in call and "--size=64" in call for call in calls))
 
