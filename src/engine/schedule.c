@@ -9,7 +9,7 @@ enum {
   /* What an evaluation takes however small the image is (the network's weights are to be read and
    * transformed), in pixels that would take as long: fits all sizes from 64x64 to 512x512 within some per
    * cent. */
-  PIXELS_BEFORE_THE_FIRST = 8000
+  PIXELS_BEFORE_THE_FIRST = 6000
 };
 
 /* Of the time left, to be planned with: targets take some, and the machine is not always as fast. */
