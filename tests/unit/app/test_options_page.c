@@ -99,6 +99,19 @@ static void render(nst_buf *out) {
       "nothing; where none is named, the default's do.\n\n");
   add_options(out);
   add(out,
+      "\n## Masks\n\n"
+      "Two more files may come with the pictures, in the form as in `stylized run`: grey pictures, of which "
+      "the brightness counts; "
+      "what is\ntransparent is black.\n\n"
+      "- `content_mask`, with the photo's proportions: the photo is painted where the mask is white and "
+      "stays where it is black. "
+      "The style is\n  matched in the white part alone (Gram matrices that are guided by the mask), so that "
+      "it all is to be seen "
+      "there.\n"
+      "- `style_mask`, one for each painting in their order, with their proportions: only what is white "
+      "there is the style. With "
+      "both, the\n  white of the photo gets the style of the white of the painting.\n"
+      "- A mask that is black nearly everywhere (0.5 % must be white) or has other proportions is refused.\n"
       "\n## Sheets\n\n"
       "`grid` gives one or two options several values, up to 8 each, and the job paints every combination: "
       "the "
