@@ -101,8 +101,9 @@ typedef struct nst_job_draft {
   const nst_blob *style_masks; /* style_count of them, or NULL for none */
 } nst_job_draft;
 
-/* A stored picture of a job. Inputs: "content", "style0", "style1", ..., "content_mask", "style_mask0", ...; outputs: "png", "jpeg", "webp",
- * "preview"; and, pictures or not, "history" (the losses) and, until the job ends, "checkpoint". */
+/* A stored picture of a job. Inputs: "content", "style0", "style1", ..., "content_mask", "style_mask0", ...;
+ * outputs: "png", "jpeg", "webp", "preview"; and, pictures or not, "history" (the losses) and, until the job
+ * ends, "checkpoint". */
 typedef struct nst_output_picture {
   const char *role;
   nst_blob bytes;

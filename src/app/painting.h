@@ -1,5 +1,6 @@
 /* One stylization from its resized pictures to the finished one: the scales, the engine, and
- * afterwards the photo's colours, and the photo itself where its mask is black. Shared by `run`, the job runner and the cells of a grid. */
+ * afterwards the photo's colours, and the photo itself where its mask is black. Shared by `run`, the job
+ * runner and the cells of a grid. */
 #ifndef NST_APP_PAINTING_H
 #define NST_APP_PAINTING_H
 

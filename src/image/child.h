@@ -2,8 +2,8 @@
  *
  * The child is started as: stylized-decode FORMAT WIDTH HEIGHT ORIENTATION BIT_DEPTH CPU_SECONDS (integers,
  * as probed), with the encoded picture in descriptor NST_CHILD_INPUT. It writes an nst_child_header, then the
- * pixels (height x width x 3, upright) and, where some are transparent, how opaque each is (height x width) to
- * descriptor NST_CHILD_OUTPUT and tells by its exit code how it went.
+ * pixels (height x width x 3, upright) and, where some are transparent, how opaque each is (height x width)
+ * to descriptor NST_CHILD_OUTPUT and tells by its exit code how it went.
  */
 #ifndef NST_IMAGE_CHILD_H
 #define NST_IMAGE_CHILD_H

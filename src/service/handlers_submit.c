@@ -97,9 +97,10 @@ static nst_blob blob_of(const nst_buf *file) {
 static nst_status submit(nst_request *r, submission *s, nst_job_view *view, nst_error *err) {
   const nst_upload *u = r->upload;
   char *options = cJSON_PrintUnformatted(s->resolved);
-  nst_blob *styles = calloc(2 * (size_t)u->style_count, sizeof *styles), *masks = styles + u->style_count;
+  nst_blob *styles = calloc(2 * (size_t)u->style_count, sizeof *styles);
   nst_status status = NST_NO_MEMORY;
   if (options && styles) {
+    nst_blob *masks = styles + u->style_count;
     for (int i = 0; i < u->style_count; i++) styles[i] = blob_of(&u->styles[i]);
     for (int i = 0; i < u->style_mask_count; i++) masks[i] = blob_of(&u->style_masks[i]);
     const nst_job_draft draft = {.tenant = nst_auth_name(r),

@@ -419,8 +419,8 @@ static void wait_while_held(nst_decoder *decoder) {
 }
 
 /* Nothing is transparent. */
-nst_status nst_decoder_decode_alpha(nst_decoder *decoder, const void *data, size_t size, nst_picture *out,
-    nst_plane *alpha, nst_error *err) {
+nst_status nst_decoder_decode_alpha(
+    nst_decoder *decoder, const void *data, size_t size, nst_picture *out, nst_plane *alpha, nst_error *err) {
   (void)alpha;
   char text[64] = "";
   int width = 0, height = 0;
