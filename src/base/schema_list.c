@@ -77,23 +77,22 @@ static bool add_piece(
   return set_factor(field, factors, given, name, value);
 }
 
-/* Factors of no name at all are the default's. */
-static bool keep(
-    const nst_field *field, void *at, const nst_number_list *list, const double *factors, unsigned given) {
+static bool keep(const nst_field *field, void *at, const nst_number_list *list, const double *factors) {
   if (field->type == NST_FIELD_NUMBERS) {
     memcpy(at, list, sizeof *list);
     return true;
   }
-  if (given == 0 && field->initial[0]) return nst_schema_list_set_text(field, at, field->initial);
   if (!has_any(factors)) return false;
   memcpy(at, factors, (size_t)name_count(field) * sizeof *factors);
   return true;
 }
 
+/* Factors of no name at all are the default's. */
 bool nst_schema_list_set_text(const nst_field *field, void *at, const char *text) {
   nst_number_list list = {0};
   double factors[NST_SCHEMA_LIST_MAX] = {0};
   unsigned given = 0;
+  if (field->type == NST_FIELD_FACTORS && text[0] == '\0') text = field->initial;
   for (const char *begin = text; text[0];) {
     char piece[NAME_SIZE];
     const char *comma = begin + strcspn(begin, ",");
@@ -101,7 +100,7 @@ bool nst_schema_list_set_text(const nst_field *field, void *at, const char *text
     if (*comma == '\0') break;
     begin = comma + 1;
   }
-  return keep(field, at, &list, factors, given);
+  return keep(field, at, &list, factors);
 }
 
 /* ---- JSON */
@@ -120,7 +119,8 @@ bool nst_schema_list_set_json(const nst_field *field, void *at, const cJSON *val
                          : set_factor(field, factors, &given, item->valuestring, 1.0);
     if (!taken) return false;
   }
-  return keep(field, at, &list, factors, given);
+  if (field->type == NST_FIELD_FACTORS && given == 0) return nst_schema_list_set_text(field, at, "");
+  return keep(field, at, &list, factors);
 }
 
 static cJSON *factors_to_json(const nst_field *field, const double *factors) {

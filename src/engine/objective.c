@@ -67,9 +67,10 @@ static nst_status allocate_canvas(nst_objective *o, const nst_objective_pictures
 /* Keeps a copy of the content's mask: tiles need it at every evaluation. */
 static nst_status set_guide(nst_objective *o, const nst_plane *mask, nst_error *err) {
   nst_status status = NST_OK;
-  if (mask && mask->grey) status = nst_plane_allocate(&o->mask, mask->width, mask->height, err);
-  if (status == NST_OK && o->mask.grey)
-    memcpy(o->mask.grey, mask->grey, (size_t)mask->width * (size_t)mask->height);
+  if (mask && mask->grey) {
+    status = nst_plane_allocate(&o->mask, mask->width, mask->height, err);
+    if (status == NST_OK) memcpy(o->mask.grey, mask->grey, (size_t)mask->width * (size_t)mask->height);
+  }
   return status == NST_OK ? nst_guide_init(&o->guide, o->height, o->width, &o->mask, "content_mask", err)
                           : status;
 }

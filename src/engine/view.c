@@ -54,12 +54,11 @@ static bool is_seen(const nst_tiling *tiling, int index) {
 }
 
 nst_status nst_canvas_measure(
-    nst_canvas_need *need, const nst_plan_options *options, int side, bool masked, nst_error *err) {
-  const nst_tiling tiling = nst_tiling_make(options->h, options->w, side);
+    nst_canvas_need *need, const nst_plan_options *plan, int side, bool masked, nst_error *err) {
+  const nst_tiling tiling = nst_tiling_make(plan->h, plan->w, side);
   nst_status status = NST_OK;
   for (int i = 0; status == NST_OK && i < nst_tiling_count(&tiling); i++)
-    if (!is_seen(&tiling, i))
-      status = measure_tile(need, options, nst_tiling_at(&tiling, i).outer, masked, err);
+    if (!is_seen(&tiling, i)) status = measure_tile(need, plan, nst_tiling_at(&tiling, i).outer, masked, err);
   return status;
 }
 

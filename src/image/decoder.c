@@ -132,7 +132,7 @@ static nst_status check_header(int fd, const nst_image_info *info, nst_child_hea
 
 static nst_status read_result(
     int fd, const nst_image_info *info, nst_picture *out, nst_plane *alpha, nst_error *err) {
-  nst_child_header header;
+  nst_child_header header = {0};
   size_t at = sizeof header;
   nst_status status = check_header(fd, info, &header, err);
   if (status == NST_OK) status = nst_picture_allocate(out, header.width, header.height, err);

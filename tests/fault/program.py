@@ -98,12 +98,13 @@ def read_log(path):
             raise Failure(f"{path.name} holds what is no line of a log: {line[:2000]}")
 
 
-def form(content, styles, options):
-    """A multipart body; the same arguments give the same bytes."""
+def form(content, styles, options, files=()):
+    """A multipart body; the same arguments give the same bytes. `files` are more of them, (name, bytes)."""
     def part(name, data, file=""):
         return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + data + b"\r\n"
     parts = [part("content", content, '; filename="a.png"')]
     parts += [part("style", style, '; filename="b.png"') for style in styles]
+    parts += [part(name, data, '; filename="c.png"') for name, data in files]
     parts += [part(name, str(value).encode()) for name, value in options.items()]
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
 

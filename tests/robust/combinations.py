@@ -3,6 +3,8 @@ import json
 import math
 import random
 
+from images import mask
+
 KINDS_OF_WEIGHTS = ("ours", "scaled", "random")
 # What keeps a job fast; all else is drawn from its whole range.
 SMALL = {"size": (16, 144), "iterations": (1, 10), "scale_iterations": (1, 6), "style_scale": (0.25, 2)}
@@ -10,17 +12,20 @@ LEAST_SCALED = 64  # pixels: no scale is smaller
 WRONG = 0.1        # share of the combinations that have one value that must be refused
 SHEETS = 0.1       # share of the combinations that ask for several pictures at once
 GIVEN = 0.4        # share of the options that a combination gives
+MASKED = 0.15      # share of the combinations with a mask of the photo, and with masks of the paintings
 
 
 class Combination:
     """`options` as JSON; `wrong` is the option that must be refused, or None."""
 
-    def __init__(self, number, weights, content, styles, options, wrong):
+    def __init__(self, number, weights, content, styles, options, wrong, masks=()):
+        self.masks = masks  # ("content_mask" or "style_mask", bytes of a PNG)
         self.number, self.weights, self.content, self.styles = number, weights, content, styles
         self.options, self.wrong = options, wrong
 
     def describe(self):
-        return (f"{self.number}: {self.content.name} with {'+'.join(style.name for style in self.styles)}, "
+        masked = f" by {'+'.join(name for name, _ in self.masks)}" if self.masks else ""
+        return (f"{self.number}: {self.content.name}{masked} with {'+'.join(style.name for style in self.styles)}, "
                 f"{self.weights} weights, {json.dumps(self.options)}")
 
 
@@ -80,6 +85,15 @@ def wrong_value(rng, option):
     return rng.choice(("?", 7, False, [{}], {"nobody": 1}))
 
 
+def draw_masks(rng, content, styles):
+    files = []
+    if rng.random() < MASKED:
+        files.append(("content_mask", mask(rng, content)))
+    if rng.random() < MASKED:
+        files += [("style_mask", mask(rng, style)) for style in styles]
+    return files
+
+
 def draw(seed, index, options, images):
     """The combination of this seed and number: it depends on nothing that came before."""
     rng = random.Random(f"{seed}/{index}")
@@ -100,4 +114,5 @@ def draw(seed, index, options, images):
         option = rng.choice(options)
         given = {name: one for name, one in given.items() if not isinstance(one, dict)}  # they would be refused in its place
         wrong, given[option["name"]] = option["name"], wrong_value(rng, option)
-    return Combination(index, rng.choices(KINDS_OF_WEIGHTS, (4, 1, 1))[0], content, styles, given, wrong)
+    weights = rng.choices(KINDS_OF_WEIGHTS, (4, 1, 1))[0]
+    return Combination(index, weights, content, styles, given, wrong, draw_masks(rng, content, styles))

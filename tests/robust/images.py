@@ -35,6 +35,26 @@ class Image:
         self.name, self.data, self.flat, self.long = name, data, flat, long
 
 
+def size_of(data):
+    """Of a PNG, or of the example pictures, which are JPEG."""
+    if data[:4] == b"\x89PNG":
+        return struct.unpack(">II", data[16:24])
+    at = 2
+    while data[at + 1] not in (0xC0, 0xC1, 0xC2):
+        at += 2 + struct.unpack(">H", data[at + 2:at + 4])[0]
+    height, width = struct.unpack(">HH", data[at + 5:at + 9])
+    return width, height
+
+
+def mask(rng, image):
+    """A mask of a picture: half of it, a slope, checks, specks, a corner."""
+    width, height = size_of(image.data)
+    pattern = rng.choice((lambda x, y: 255 * (2 * x < width), lambda x, y: 255 * x // width,
+                          lambda x, y: 255 * ((x // 8 + y // 8) % 2), lambda x, y: 255 * (x * 7 + y * 13) % 97 // 3 * 3 * (x % 5 == 0),
+                          lambda x, y: 255 * (8 * x < width and 8 * y < height)))
+    return png(width, height, GREY, lambda x, y: (min(255, int(pattern(x, y))),))
+
+
 def all_images():
     examples = ROOT / "examples"
     return [

@@ -103,7 +103,7 @@ class Service:
 
     def post(self, combination):
         body = form(combination.content.data, [style.data for style in combination.styles],
-                    {"options": json.dumps(combination.options)})
+                    {"options": json.dumps(combination.options)}, combination.masks)
         return self.program.ask("POST", "/v1/jobs", body, Content_Type=FORM_TYPE)
 
     def wait_for(self, job_id):
