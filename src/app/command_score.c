@@ -16,15 +16,17 @@ typedef struct score_request {
   const char *content, *style, *image;
   const char *weights, *decoder, *gradient, *kernel;
   int threads;
-  bool fast;
+  bool fast, plain_resize; /* the latter: no mode was named */
   nst_options options;
 } score_request;
 
-static nst_status print_losses(const nst_losses *losses, nst_error *err) {
+static nst_status print_losses(const nst_losses *losses, const nst_picture *content, nst_error *err) {
   cJSON *json = cJSON_CreateObject();
   cJSON *layers = nst_layers_to_json(losses);
   char *text = NULL;
   if (json && layers && cJSON_AddNumberToObject(json, "loss", losses->total) &&
+      cJSON_AddNumberToObject(json, "width", content->width) &&
+      cJSON_AddNumberToObject(json, "height", content->height) &&
       cJSON_AddItemToObject(json, "layers", layers)) {
     layers = NULL; /* json owns it now */
     text = cJSON_Print(json);
@@ -59,17 +61,37 @@ static nst_status evaluate(const score_request *request, const nst_inputs *input
   if (status == NST_OK && gradient)
     status =
         nst_npy_write_planes(request->gradient, gradient, inputs->content.width, inputs->content.height, err);
-  if (status == NST_OK) status = print_losses(&losses, err);
+  if (status == NST_OK) status = print_losses(&losses, &inputs->content, err);
   free(gradient);
   free(x);
   nst_objective_destroy(objective);
   return status;
 }
 
-static nst_status load_image(nst_decoder *decoder, const score_request *request, const nst_picture *content,
+/* The reference's loss is that of a square: for a picture that was made at resize=fit, which its size tells,
+ * the user may want another. */
+static void hint_at_resize(const score_request *request, const nst_inputs *inputs, nst_size image) {
+  nst_options fit = request->options;
+  fit.resize = NST_RESIZE_FIT;
+  const nst_size fitting = nst_options_resized(&fit, "content", inputs->sent.content);
+  if (!request->plain_resize || image.width != fitting.width || image.height != fitting.height ||
+      image.width == image.height)
+    return;
+  (void)fprintf(stderr,
+      "stylized: %.100s of %dx%d pixels is stretched to a square, as the reference does; --resize=fit scores "
+      "it as "
+      "it is\n",
+      request->image, image.width, image.height);
+}
+
+static nst_status load_image(nst_decoder *decoder, const score_request *request, const nst_inputs *inputs,
     nst_picture *out, nst_error *err) {
+  const nst_picture *content = &inputs->content;
   nst_picture loaded = NST_PICTURE_INIT;
-  nst_status status = nst_load_input_file(decoder, &request->options, "image", request->image, &loaded, err);
+  nst_size sent = {0};
+  nst_status status =
+      nst_load_input_file(decoder, &request->options, "image", request->image, &loaded, &sent, err);
+  if (status == NST_OK) hint_at_resize(request, inputs, sent);
   if (status == NST_OK) status = nst_picture_resize(&loaded, content->width, content->height, out, err);
   nst_picture_release(&loaded);
   return status;
@@ -86,7 +108,7 @@ static nst_status score(const score_request *request, nst_error *err) {
   const nst_input_files files = {.content = request->content, .styles = &request->style, .style_count = 1};
   nst_status status = nst_decoder_create(request->decoder, &limits, &decoder, err);
   if (status == NST_OK) status = nst_load_inputs(decoder, &request->options, &files, &inputs, err);
-  if (status == NST_OK) status = load_image(decoder, request, &inputs.content, &image, err);
+  if (status == NST_OK) status = load_image(decoder, request, &inputs, &image, err);
   if (status == NST_OK) status = nst_find_weights(request->weights, path, sizeof path, err);
   if (status == NST_OK) status = nst_weights_load(path, &weights, err);
   if (status == NST_OK) status = nst_make_team(request->threads, request->kernel, &team, err);
@@ -107,6 +129,7 @@ static nst_status choose_options(
   nst_status status = nst_options_from_preset(&table, "gatys", &request->options, err);
   if (status == NST_OK && size)
     status = nst_schema_set_text(&table.schema, &request->options, "size", size, err);
+  request->plain_resize = resize == NULL;
   if (status == NST_OK && resize)
     status = nst_schema_set_text(&table.schema, &request->options, "resize", resize, err);
   return status;
@@ -132,7 +155,7 @@ int nst_command_score(int argc, char **argv) {
   };
   const nst_args args = {
       "Usage: stylized score CONTENT STYLE IMAGE [flags]\n\nPrints the reference's loss of IMAGE as "
-      "JSON: {\"loss\", \"layers\"}.\n",
+      "JSON: {\"loss\", \"width\", \"height\", \"layers\"}.\n",
       own, NULL, NULL};
   const char **files = NULL;
   nst_error err = NST_ERROR_INIT;

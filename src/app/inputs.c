@@ -77,8 +77,8 @@ static nst_status load_file(nst_decoder *decoder, const nst_options *options, co
 }
 
 nst_status nst_load_input_file(nst_decoder *decoder, const nst_options *options, const char *field,
-    const char *path, nst_picture *out, nst_error *err) {
-  return load_file(decoder, options, field, path, out, NULL, NULL, err);
+    const char *path, nst_picture *out, nst_size *sent, nst_error *err) {
+  return load_file(decoder, options, field, path, out, NULL, sent, err);
 }
 
 static nst_status load_mask_file(nst_decoder *decoder, const char *field, const char *path, nst_size sent,

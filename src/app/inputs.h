@@ -54,8 +54,8 @@ typedef struct nst_input_files {
 nst_status nst_load_inputs(nst_decoder *decoder, const nst_options *options, const nst_input_files *files,
     nst_inputs *inputs, nst_error *err);
 
-/* Reads one file as nst_load_inputs does. */
+/* Reads one file as nst_load_inputs does; `sent` may be NULL. */
 nst_status nst_load_input_file(nst_decoder *decoder, const nst_options *options, const char *field,
-    const char *path, nst_picture *out, nst_error *err);
+    const char *path, nst_picture *out, nst_size *sent, nst_error *err);
 
 #endif

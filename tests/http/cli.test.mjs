@@ -224,7 +224,8 @@ test('score tells the loss, and writes the gradient', async () => {
   const { code, printed } = await stylized(['score', photo, painting, other, '--size=48', '--resize=fit',
     '--gradient', at('g.npy')]);
   assert.equal(code, 0);
-  const { loss, layers } = JSON.parse(printed);
+  const { loss, width, height, layers } = JSON.parse(printed);
+  assert.deepEqual([width, height], [48, 32]);
   assert.equal(layers.length, 6);
   assert.ok(Math.abs(layers.reduce((sum, layer) => sum + layer.loss, 0) - loss) <= 1e-9 * loss);
   const gradient = readFileSync(at('g.npy'));
@@ -234,6 +235,14 @@ test('score tells the loss, and writes the gradient', async () => {
   const same = JSON.parse((await stylized(['score', photo, painting, photo, '--size=48'])).printed);
   assert.equal(same.layers.find(({ kind }) => kind === 'content').loss, 0);
   assert.ok(same.loss > 0);
+  assert.deepEqual([same.width, same.height], [48, 48]);
+});
+
+test('score hints at --resize where a picture is not of the reference\'s square', async () => {
+  await stylized(['run', photo, painting, '-o', at('fit.png'), '--size=48', '--preset=gatys', '--resize=fit', '--iterations=1', '-q']);
+  const plain = await stylized(['score', photo, painting, at('fit.png'), '--size=48']);
+  assert.match(plain.error, /fit\.png of 48x32 pixels is stretched to a square.*--resize=fit/);
+  assert.equal((await stylized(['score', photo, painting, at('fit.png'), '--size=48', '--resize=fit'])).error, '');
 });
 
 test('Ctrl-C writes the best picture so far', async () => {
