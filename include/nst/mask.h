@@ -6,10 +6,15 @@
 #include "nst/picture.h"
 #include "nst/status.h"
 
+#include <stdbool.h>
+
 /* The brightness (Y' of ITU-R BT.601) of a picture as it looks on black; `alpha` is empty or has its size,
  * and `picture` shows white where that is transparent. Allocates `out`. NST_NO_MEMORY. */
 nst_status nst_mask_from_picture(
     const nst_picture *picture, const nst_plane *alpha, nst_plane *out, nst_error *err);
+
+/* Whether a picture with this opacity is transparent everywhere; an empty plane is opaque. */
+bool nst_plane_is_invisible(const nst_plane *alpha);
 
 /* As nst_picture_resize. `out` must not be `plane`. NST_INVALID (sides below 1), NST_NO_MEMORY. */
 nst_status nst_plane_resize(const nst_plane *plane, int width, int height, nst_plane *out, nst_error *err);

@@ -19,9 +19,10 @@
 struct cJSON;
 struct uv_loop_s;
 
-/* Upright width and height of an uploaded picture, in pixels. */
+/* An uploaded picture, once decoded. */
 typedef struct nst_service_picture {
-  int width, height;
+  int width, height; /* upright, pixels */
+  bool invisible;    /* transparent everywhere */
 } nst_service_picture;
 
 /* What the owner of the service knows about jobs. All functions are called from several threads at once and
@@ -36,10 +37,10 @@ typedef struct nst_service_hooks {
   nst_status (*resolve_options)(void *context, const struct cJSON *options, const struct cJSON *fields,
       struct cJSON **resolved, nst_error *err);
 
-  /* Checks the upright dimensions of the decoded pictures against the resolved options. `field` is "content"
-   * or "style". NST_INVALID naming the field. */
-  nst_status (*check_picture)(
-      void *context, const struct cJSON *resolved, const char *field, int width, int height, nst_error *err);
+  /* Checks a decoded picture against the resolved options. `field` is "content" or "style". NST_INVALID
+   * naming the field. */
+  nst_status (*check_picture)(void *context, const struct cJSON *resolved, const char *field,
+      const nst_service_picture *picture, nst_error *err);
 
   /* Asked last before a job is accepted, with all of its pictures, each of which check_picture has let pass:
    * whether this server can run it. NST_INVALID naming the option that asks for too much. */

@@ -43,8 +43,10 @@ nst_status nst_grid_run_create(
   run->host = *host;
   nst_status status = nst_grid_read(host->table, options, &run->grid, err);
   if (status == NST_OK) run->cells = nst_grid_cells(&run->grid);
-  for (int i = 0; status == NST_OK && i < run->cells; i++)
+  for (int i = 0; status == NST_OK && i < run->cells; i++) {
     status = nst_grid_cell(host->table, options, &run->grid, i, &run->plans[i].options, err);
+    run->plans[i].options.alpha = NST_ALPHA_FLATTEN; /* sheets are opaque */
+  }
   if (status == NST_OK)
     *out = run;
   else

@@ -36,6 +36,7 @@ nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, cons
   }
   if (sent) *sent = (nst_size){decoded.width, decoded.height};
   status = nst_options_check_picture(options, field, decoded.width, decoded.height, err);
+  if (status == NST_OK) status = nst_options_check_visible(options, nst_plane_is_invisible(&opacity), err);
   if (status == NST_OK) {
     nst_size to = nst_options_resized(options, field, (nst_size){decoded.width, decoded.height});
     status = nst_picture_resize(&decoded, to.width, to.height, out, err);

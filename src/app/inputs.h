@@ -30,7 +30,7 @@ nst_objective_pictures nst_inputs_pictures(const nst_inputs *inputs);
 
 /* Decodes `data` and resizes it as `options` say; `field` ("content", "style") is named in errors. `*sent`
  * gets the size before, `*alpha` how opaque it is; both may be NULL. Statuses of nst_decoder_decode and
- * nst_options_check_picture. */
+ * nst_options_check_picture and nst_options_check_visible. */
 nst_status nst_load_input(nst_decoder *decoder, const nst_options *options, const char *field,
     const void *data, size_t size, nst_picture *out, nst_plane *alpha, nst_size *sent, nst_error *err);
 

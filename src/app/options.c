@@ -257,6 +257,13 @@ nst_status nst_options_check_picture(
       size.height, (int)options->size, limit, remedy(options, field));
 }
 
+nst_status nst_options_check_visible(const nst_options *options, bool invisible, nst_error *err) {
+  if (!invisible || options->alpha != NST_ALPHA_KEEP || nst_grid_is_asked(options)) return NST_OK;
+  return nst_fail_field(err, NST_INVALID, "content", "a picture that can be seen",
+      "content is transparent everywhere, and so would be the result; alpha=flatten paints it as it is on "
+      "white");
+}
+
 cJSON *nst_presets_to_json(const nst_option_table *table) {
   cJSON *list = cJSON_CreateArray();
   for (int i = 0; list && nst_preset_at(i); i++) {

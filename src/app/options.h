@@ -102,6 +102,10 @@ nst_size nst_options_resized(const nst_options *options, const char *field, nst_
 nst_status nst_options_check_picture(
     const nst_options *options, const char *field, int width, int height, nst_error *err);
 
+/* Checks that a photo that is `invisible`, transparent everywhere, is not to stay so: nothing would be seen
+ * of the picture. NST_INVALID naming "content". */
+nst_status nst_options_check_visible(const nst_options *options, bool invisible, nst_error *err);
+
 /* A new JSON array of {name, help, options}; the caller frees it. NULL without memory. */
 struct cJSON *nst_presets_to_json(const nst_option_table *table);
 

@@ -24,20 +24,22 @@ static nst_status resolve_options(
 /* A picture to be checked against the options, or against those of each cell of a sheet. */
 typedef struct picture_check {
   const char *field;
-  int width, height;
+  const nst_service_picture *picture;
 } picture_check;
 
 static nst_status check_picture_of(void *context, const nst_options *options, nst_error *err) {
   const picture_check *check = context;
-  return nst_options_check_picture(options, check->field, check->width, check->height, err);
+  return nst_options_check_picture(options, check->field, check->picture->width, check->picture->height, err);
 }
 
-static nst_status check_picture(
-    void *context, const cJSON *resolved, const char *field, int width, int height, nst_error *err) {
+static nst_status check_picture(void *context, const cJSON *resolved, const char *field,
+    const nst_service_picture *picture, nst_error *err) {
   const nst_option_table *table = table_of(context);
   nst_options options;
-  picture_check check = {field, width, height};
+  picture_check check = {field, picture};
   nst_status status = nst_options_resolve(table, resolved, NULL, &options, err);
+  if (status == NST_OK && strcmp(field, "content") == 0)
+    status = nst_options_check_visible(&options, picture->invisible, err);
   return status == NST_OK ? nst_grid_visit(table, &options, check_picture_of, &check, err) : status;
 }
 

@@ -23,6 +23,13 @@ nst_status nst_mask_from_picture(
   return NST_OK;
 }
 
+bool nst_plane_is_invisible(const nst_plane *alpha) {
+  const size_t pixels = (size_t)alpha->width * (size_t)alpha->height;
+  for (size_t i = 0; i < pixels; i++)
+    if (alpha->grey[i] > 0) return false;
+  return pixels > 0;
+}
+
 /* By the one resampling that there is: a grey picture stays grey. */
 nst_status nst_plane_resize(const nst_plane *plane, int width, int height, nst_plane *out, nst_error *err) {
   nst_picture grey = NST_PICTURE_INIT, resized = NST_PICTURE_INIT;

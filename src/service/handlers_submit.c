@@ -33,14 +33,15 @@ static nst_status decode(nst_request *r, const char *field, const nst_buf *file,
 }
 
 static nst_status check_picture(nst_request *r, const cJSON *resolved, const char *field, const nst_buf *file,
-    nst_service_picture *size, nst_error *err) {
+    nst_service_picture *seen, nst_error *err) {
   nst_picture picture = NST_PICTURE_INIT;
-  nst_status status = decode(r, field, file, &picture, NULL, err);
-  *size = (nst_service_picture){picture.width, picture.height};
+  nst_plane alpha = NST_PLANE_INIT;
+  nst_status status = decode(r, field, file, &picture, &alpha, err);
+  *seen = (nst_service_picture){picture.width, picture.height, nst_plane_is_invisible(&alpha)};
   nst_picture_release(&picture);
+  nst_plane_release(&alpha);
   if (status != NST_OK) return status;
-  return r->service->hooks.check_picture(
-      r->service->hooks.context, resolved, field, size->width, size->height, err);
+  return r->service->hooks.check_picture(r->service->hooks.context, resolved, field, seen, err);
 }
 
 /* `of` is the picture that it is the mask of. */

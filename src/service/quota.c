@@ -12,8 +12,9 @@ static nst_quota quota_of(const nst_request *r) {
 }
 
 static int64_t upload_bytes(const nst_upload *u) {
-  size_t bytes = u->content.size;
+  size_t bytes = u->content.size + u->content_mask.size;
   for (int i = 0; i < u->style_count; i++) bytes += u->styles[i].size;
+  for (int i = 0; i < u->style_mask_count; i++) bytes += u->style_masks[i].size;
   return (int64_t)bytes;
 }
 

@@ -36,10 +36,12 @@ static nst_status resolve(
   return *resolved ? NST_OK : nst_fail_memory(err, "options");
 }
 
-static nst_status check_picture(
-    void *context, const cJSON *resolved, const char *field, int width, int height, nst_error *err) {
+static nst_status check_picture(void *context, const cJSON *resolved, const char *field,
+    const nst_service_picture *picture, nst_error *err) {
   (void)context, (void)resolved;
-  return width > 16 && height > 16 ? NST_OK : nst_fail_field(err, NST_INVALID, field, "", "it is too small");
+  return picture->width > 16 && picture->height > 16
+             ? NST_OK
+             : nst_fail_field(err, NST_INVALID, field, "", "it is too small");
 }
 
 /* The stand-in has room for no more than 64. */

@@ -120,6 +120,43 @@ test('what is transparent in the photo is so in the picture', async () => {
   assert.equal((await paint({ content: photo() })).alpha, undefined, 'an opaque photo gives an opaque picture');
 });
 
+test('what cannot be seen at all is refused, unless it is flattened', async () => {
+  const invisible = png(side, side, (x, y) => [x * 5, y * 5, 90, 0]);
+  assert.match((await refused(422, 'content', { content: invisible })).detail, /alpha=flatten/);
+  const flat = await paint({ content: invisible }, { alpha: 'flatten' });
+  assert.equal(flat.alpha, undefined);
+  await paint({ content: invisible }, { size: 48, grid: 'seed=1,2' }); // sheets are opaque
+  const speck = png(side, side, (x, y) => [x * 5, y * 5, 90, x + y === 0 ? 255 : 0]);
+  assert.equal((await paint({ content: speck })).alpha[0], 255);
+});
+
+test('run refuses and keeps the same', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stylized-alpha-'));
+  const at = (name) => join(folder, name);
+  writeFileSync(at('photo.png'), seeThrough);
+  writeFileSync(at('nothing.png'), png(side, side, () => [9, 9, 9, 0]));
+  writeFileSync(at('painting.png'), painting());
+  const run = (name, ...args) => promisify(execFile)(program, ['run', at(name), at('painting.png'), '-o', at('out.png'), '--quiet',
+    '--preset', 'gatys', '--size', String(side), '--resize', 'fit', '--iterations', '4', ...args], { cwd: folder });
+  await run('photo.png');
+  assert.deepEqual(readPng(readFileSync(at('out.png'))), await paint({ content: seeThrough }));
+  await run('photo.png', '--alpha=flatten');
+  assert.deepEqual(readPng(readFileSync(at('out.png'))), await paint({ content: seeThrough }, { alpha: 'flatten' }));
+  await assert.rejects(run('nothing.png'), /nothing\.png: content is transparent everywhere/);
+  await run('nothing.png', '--grid', 'seed=1,2');
+  rmSync(folder, { recursive: true });
+});
+
+test('every cell of a sheet has the masks', async () => {
+  const masks = { contentMask: rightHalf(), styles: [mixed], styleMasks: [rightHalf(40, 40)] };
+  const sheet = await paint(masks, { preset: 'fast', scales: 1, grid: 'style_weight=1,100' });
+  for (const [column, style_weight] of [1, 100].entries()) {
+    const single = await paint(masks, { preset: 'fast', scales: 1, style_weight });
+    const left = sheet.width - (2 - column) * (side + 8), top = sheet.height - side - 8;
+    assert.deepEqual(crop(sheet, left, top, side, side), single);
+  }
+});
+
 test('other formats keep it as they can, and previews are white behind', async () => {
   const { id } = await server.accept({ ...options, format: 'webp' }, { content: seeThrough });
   await server.finished(id);

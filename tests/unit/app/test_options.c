@@ -160,6 +160,23 @@ static void a_picture_too_narrow_for_the_network_is_refused(void **state) {
   assert_int_equal(nst_options_check_picture(&o, "style", 1000, 1, NULL), NST_OK);
 }
 
+static void a_photo_that_cannot_be_seen_is_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *json;
+    bool invisible;
+    nst_status expected;
+  } cases[] = {{"{}", false, NST_OK}, {"{}", true, NST_INVALID}, {"{\"alpha\": \"keep\"}", true, NST_INVALID},
+      {"{\"alpha\": \"flatten\"}", true, NST_OK}, {"{\"grid\": {\"seed\": [1]}}", true, NST_OK}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    nst_options o;
+    nst_error err = NST_ERROR_INIT;
+    assert_int_equal(resolve(cases[i].json, NULL, &o, NULL), NST_OK);
+    assert_int_equal(nst_options_check_visible(&o, cases[i].invisible, &err), cases[i].expected);
+    if (cases[i].expected != NST_OK) assert_string_equal(err.field, "content");
+  }
+}
+
 static double style_weight_of(const char *json) {
   nst_options o;
   assert_int_equal(resolve(json, NULL, &o, NULL), NST_OK);
@@ -287,6 +304,7 @@ int main(void) {
       cmocka_unit_test(a_server_may_lower_the_largest_size),
       cmocka_unit_test(resolved_options_can_be_stored_and_parsed),
       cmocka_unit_test(a_picture_too_narrow_for_the_network_is_refused),
+      cmocka_unit_test(a_photo_that_cannot_be_seen_is_refused),
       cmocka_unit_test(strength_is_the_balance),
       cmocka_unit_test(layers_that_can_be_chosen_are_the_usable_ones),
       cmocka_unit_test(layers_are_the_references_until_they_are_told),

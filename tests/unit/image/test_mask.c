@@ -79,12 +79,56 @@ static void a_blend_is_what_the_mask_says(void **state) {
   nst_plane_release(&other);
 }
 
+static void what_cannot_be_seen_is_told(void **state) {
+  (void)state;
+  uint8_t grey[] = {0, 0, 1};
+  const nst_plane two = {2, 1, grey}, three = {3, 1, grey}, opaque = NST_PLANE_INIT;
+  assert_true(nst_plane_is_invisible(&two));
+  assert_false(nst_plane_is_invisible(&three));
+  assert_false(nst_plane_is_invisible(&opaque));
+}
+
+static nst_status check(int width, int height, int white, int picture_width, int picture_height) {
+  nst_plane mask = plane(width, height, NULL);
+  nst_error err = NST_ERROR_INIT;
+  memset(mask.grey, 255, (size_t)white);
+  nst_status status = nst_mask_check(&mask, "style_mask", picture_width, picture_height, &err);
+  if (status != NST_OK) {
+    assert_string_equal(err.field, "style_mask");
+    assert_true(strlen(err.limit) > 10 && strlen(err.detail) > 10);
+  }
+  nst_plane_release(&mask);
+  return status;
+}
+
+/* To a hundredth, or to a pixel where that is more. */
+static void masks_of_other_proportions_are_refused(void **state) {
+  (void)state;
+  assert_int_equal(check(100, 50, 5000, 4000, 2000), NST_OK);
+  assert_int_equal(check(1000, 505, 5050, 4000, 2000), NST_OK);
+  assert_int_equal(check(1000, 506, 5060, 4000, 2000), NST_INVALID);
+  assert_int_equal(check(1000, 494, 5060, 4000, 2000), NST_INVALID);
+  assert_int_equal(check(30, 16, 480, 4000, 2000), NST_OK);
+  assert_int_equal(check(30, 17, 510, 4000, 2000), NST_INVALID);
+  assert_int_equal(check(50, 100, 5000, 4000, 2000), NST_INVALID);
+}
+
+static void masks_that_are_nearly_black_are_refused(void **state) {
+  (void)state;
+  assert_int_equal(check(40, 50, 0, 40, 50), NST_INVALID);
+  assert_int_equal(check(40, 50, 9, 40, 50), NST_INVALID);
+  assert_int_equal(check(40, 50, 10, 40, 50), NST_OK);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_mask_is_the_brightness),
       cmocka_unit_test(what_is_transparent_is_black),
       cmocka_unit_test(a_mask_is_resized_as_pictures_are),
       cmocka_unit_test(a_blend_is_what_the_mask_says),
+      cmocka_unit_test(what_cannot_be_seen_is_told),
+      cmocka_unit_test(masks_of_other_proportions_are_refused),
+      cmocka_unit_test(masks_that_are_nearly_black_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -432,6 +432,11 @@ nst_status nst_decoder_decode_alpha(
   return nst_picture_allocate(out, width, height, err);
 }
 
+bool nst_plane_is_invisible(const nst_plane *alpha) {
+  (void)alpha;
+  return false;
+}
+
 nst_status nst_mask_from_picture(
     const nst_picture *picture, const nst_plane *alpha, nst_plane *out, nst_error *err) {
   (void)alpha;

@@ -38,11 +38,11 @@ static nst_status resolve_options(
   return NST_OK;
 }
 
-static nst_status check_picture(
-    void *context, const cJSON *resolved, const char *field, int width, int height, nst_error *err) {
+static nst_status check_picture(void *context, const cJSON *resolved, const char *field,
+    const nst_service_picture *picture, nst_error *err) {
   (void)context;
   (void)resolved;
-  if (width >= 16 && height >= 16) return NST_OK;
+  if (picture->width >= 16 && picture->height >= 16) return NST_OK;
   return nst_fail_field(err, NST_INVALID, field, "16 pixels", "%s is too small", field);
 }
 

@@ -176,6 +176,24 @@ static void bytes_that_are_used_up(void **state) {
   answer_free(&answer);
 }
 
+static void masks_take_of_the_bytes_as_well(void **state) {
+  fixture *f = *state;
+  for (int more = 0; more <= 1; more++) {
+    test_form form = {NST_BUF_INIT};
+    form_picture(&form, "content", 500);
+    form_picture(&form, "style", 300);
+    form_picture(&form, "content_mask", 40);
+    form_picture(&form, "style_mask", 60);
+    form_end(&form);
+    f->server->jobs.stored = 5000 - 900 + 1 - more;
+    int calls = f->server->decoder.calls;
+    test_answer answer = form_post_with(f->server, &form, ANN);
+    assert_int_equal(answer.status, more ? 202 : 429);
+    assert_int_equal(f->server->decoder.calls - calls, more ? 4 : 0);
+    answer_free(&answer);
+  }
+}
+
 /* Others of the same tenant may have come first. */
 static void the_store_has_the_last_word(void **state) {
   fixture *f = *state;
@@ -201,6 +219,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {TEST(a_priority), TEST(priorities_that_are_none), TEST(a_webhook),
       TEST(webhooks_that_are_not_called), QUOTA(the_tenants_highest_priority),
       QUOTA(a_queue_of_ones_own_that_is_full), QUOTA(bytes_that_are_used_up),
-      QUOTA(the_store_has_the_last_word), QUOTA(who_has_no_quota_is_told_of_none)};
+      QUOTA(masks_take_of_the_bytes_as_well), QUOTA(the_store_has_the_last_word),
+      QUOTA(who_has_no_quota_is_told_of_none)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

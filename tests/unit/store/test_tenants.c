@@ -186,6 +186,40 @@ static void stored_bytes_are_limited_by_quota(void **state) {
   nst_job_release(&job);
 }
 
+static void masks_are_stored_and_counted_with_the_pictures(void **state) {
+  test_place *place = *state;
+  nst_store *store = place->store;
+  char id[NST_ID_SIZE], plain[NST_ID_SIZE];
+  nst_job job;
+  nst_usage usage;
+  nst_job_init(&job);
+  const nst_blob styles[] = {{"one", 3}, {"other", 5}}, masks[] = {{"first", 5}, {"second", 6}};
+  nst_job_draft draft = draft_of("ann", 0);
+  draft.styles = styles;
+  draft.style_count = 2;
+  insert(store, &draft, plain);
+  assert_no_picture(store, plain, "content_mask");
+  assert_no_picture(store, plain, "style_mask0");
+  draft.content_mask = (nst_blob){"mask", 4};
+  draft.style_masks = masks;
+  insert(store, &draft, id);
+  assert_picture(store, id, "content_mask", "mask");
+  assert_picture(store, id, "style_mask0", "first");
+  assert_picture(store, id, "style_mask1", "second");
+  assert_int_equal(store->ops->get_usage(store, "ann", &usage, NULL), NST_OK);
+  assert_int_equal(usage.bytes, 2 * (8 + 3 + 5) + 4 + 5 + 6);
+  draft.quota.max_bytes = usage.bytes + 8 + 3 + 5 + 4 + 5 + 6 - 1;
+  assert_int_equal(try_draft(store, &draft, &job, NULL), NST_QUOTA);
+  assert_shares(place);
+  assert_int_equal(store->ops->remove(store, id, NULL), NST_OK);
+  assert_no_picture(store, id, "content_mask");
+  assert_int_equal(test_sql_integer(place, "SELECT count(*) FROM pictures WHERE role LIKE '%mask%'"), 0);
+  assert_int_equal(store->ops->get_usage(store, "ann", &usage, NULL), NST_OK);
+  assert_int_equal(usage.bytes, 8 + 3 + 5);
+  assert_shares(place);
+  nst_job_release(&job);
+}
+
 static void shares_are_kept_through_all_changes(void **state) {
   test_place *place = *state;
   nst_store *store = place->store;
@@ -305,6 +339,7 @@ static void a_list_can_be_one_tenants(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, test_place_setup, test_place_teardown)
   const struct CMUnitTest tests[] = {
+      TEST(masks_are_stored_and_counted_with_the_pictures),
       TEST(tenants_take_turns),
       TEST(who_runs_least_comes_first),
       TEST(a_higher_priority_comes_first),
