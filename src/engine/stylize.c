@@ -2,11 +2,8 @@
 #include "enlarge.h"
 #include "input.h"
 #include "memory.h"
-#include "minimiser.h"
-#include "schedule.h"
+#include "stylize_state.h"
 #include "weights_internal.h"
-
-#include "nst/clock.h"
 
 #include <limits.h>
 #include <math.h>
@@ -22,53 +19,10 @@ enum { MOST_RECOVERIES = 16 };
 
 enum { MOST_ITERATIONS = 1 << 24 }; /* of a stage: keeps sums of them inside an int */
 
-struct nst_stylize_state {
-  const nst_weights *weights;
-  nst_team *team;
-  const nst_stage *stages;
-  int stage_count;
-  const nst_stylize_options *options;
-  nst_progress_fn callback;
-  void *context;
-  nst_schedule schedule;
-  double *losses;  /* of each evaluation: `evaluations` valid of `capacity` */
-  double *seconds; /* of each of this run */
-  int capacity;
-  int evaluations; /* made, those of earlier runs included */
-  int resumed;     /* of those, made by earlier runs */
-  char identity[NST_SHA256_SIZE];
-  nst_losses first;
-  int64_t started, lap; /* monotonic ns: start of the run; end of the last evaluation and its callback */
-  double before;        /* seconds that earlier runs took */
-  nst_status status;    /* why it stopped before all evaluations were made; NST_OK while it goes on */
-  nst_error reason;     /* the sentence that belongs to status */
-  int recoveries;
-  bool late;
-  nst_buf learned; /* by the optimiser of the scale before */
-
-  /* Of the present stage: */
-  int stage;
-  nst_size size;
-  nst_objective *objective;
-  nst_minimiser *minimiser;
-  float *x, *best;    /* [h][w][3]: the iterate and the evaluated one of least loss */
-  float *average;     /* [h][w][3] sum of the iterates, weighted; NULL: none is wanted */
-  int averaged;       /* iterates in it */
-  double best_loss;   /* infinite before the first evaluation */
-  double stage_first; /* loss of the first evaluation */
-  double damping;     /* of the learning rate */
-  int limit;          /* evaluations that the optimiser may make */
-  bool insane;        /* the last loss cannot be gone on from */
-};
-
 void nst_stylize_report_release(nst_stylize_report *report) {
   if (!report) return;
   free(report->losses);
   *report = (nst_stylize_report)NST_STYLIZE_REPORT_INIT;
-}
-
-static double since(int64_t start) {
-  return (double)(nst_clock_mono_ns() - start) * 1e-9;
 }
 
 /* ---- What is asked for */
@@ -112,10 +66,6 @@ static nst_status check_options(const nst_stylize_options *options, nst_error *e
 
 /* ---- Evaluations */
 
-static double elapsed(const nst_stylize_state *s) {
-  return s->before + since(s->started);
-}
-
 static bool report_progress(nst_stylize_state *s, const nst_losses *losses) {
   if (!s->callback) return true;
   nst_progress progress = {.evaluation = s->evaluations,
@@ -126,7 +76,7 @@ static bool report_progress(nst_stylize_state *s, const nst_losses *losses) {
       .stage = s->stage,
       .stages = s->stage_count,
       .fraction = nst_schedule_fraction(&s->schedule),
-      .seconds = since(s->started),
+      .seconds = nst_seconds_since(s->started),
       .eta_seconds = nst_schedule_eta(&s->schedule),
       .recoveries = s->recoveries + (s->minimiser ? nst_minimiser_recoveries(s->minimiser) : 0),
       .losses = losses,
@@ -142,7 +92,7 @@ static bool stop(nst_stylize_state *s, nst_status status) {
 }
 
 static void count_evaluation(nst_stylize_state *s, double loss) {
-  double seconds = since(s->lap);
+  double seconds = nst_seconds_since(s->lap);
   s->lap = nst_clock_mono_ns();
   s->seconds[s->evaluations - s->resumed] = seconds;
   s->losses[s->evaluations++] = loss;
@@ -167,8 +117,8 @@ static bool is_insane(const nst_stylize_state *s, double loss) {
 static bool is_time_up(nst_stylize_state *s) {
   if (s->options->deadline_seconds <= 0.0) return false;
   int made = s->schedule.made[s->stage];
-  if (made == 3) nst_schedule_fit(&s->schedule, s->stage, elapsed(s));
-  s->late = s->late || nst_schedule_is_late(&s->schedule, s->stage, elapsed(s));
+  if (made == 3) nst_schedule_fit(&s->schedule, s->stage, nst_stylize_elapsed(s));
+  s->late = s->late || nst_schedule_is_late(&s->schedule, s->stage, nst_stylize_elapsed(s));
   return s->late;
 }
 
@@ -375,7 +325,7 @@ static nst_status run_stages(nst_stylize_state *s, const nst_checkpoint *checkpo
     if (status == NST_OK) status = s->status;
     s->schedule.planned[s->stage] = s->schedule.made[s->stage]; /* it may have ended early */
     if (status != NST_OK || s->late) break;
-    nst_schedule_fit(&s->schedule, s->stage + 1, elapsed(s));
+    nst_schedule_fit(&s->schedule, s->stage + 1, nst_stylize_elapsed(s));
     if (s->stage >= s->schedule.last) break;
     leave_stage(s);
     s->damping = 1.0;
@@ -428,7 +378,7 @@ static void fill_report(nst_stylize_state *s, nst_stylize_report *report) {
       .recoveries = s->recoveries,
       .stages = s->stage + 1,
       .deadline_reached = s->late || s->schedule.shortened,
-      .seconds = since(s->started),
+      .seconds = nst_seconds_since(s->started),
       .seconds_per_evaluation = seconds_per_evaluation(s)};
   if (s->evaluations > 0) s->losses = NULL;
   for (int i = 0; i <= s->stage; i++) {
@@ -480,50 +430,5 @@ nst_status nst_stylize(const nst_weights *weights, nst_team *team, const nst_sta
   free(s.best);
   free(s.losses);
   free(s.seconds);
-  return status;
-}
-
-/* ---- Inside the callback */
-
-nst_status nst_stylize_snapshot(const nst_stylize_state *state, nst_picture *out, nst_error *err) {
-  return nst_objective_decode(state->objective, state->best, out, err);
-}
-
-/* The optimiser goes on from s->x, which is what it was called with or accepted last. */
-static nst_status write_checkpoint(
-    const nst_stylize_state *s, const nst_picture *best, size_t max_bytes, nst_buf *out, nst_error *err) {
-  nst_buf optimizer = NST_BUF_INIT;
-  nst_status status = NST_OK;
-  int trials = s->minimiser ? nst_minimiser_trials(s->minimiser) : 0;
-  if (s->minimiser) status = nst_minimiser_save(s->minimiser, max_bytes, &optimizer, err);
-  const nst_checkpoint checkpoint = {.evaluation = s->evaluations - trials,
-      .stage = s->stage,
-      .stage_evaluation = s->schedule.made[s->stage] - trials,
-      .width = s->size.width,
-      .height = s->size.height,
-      .recoveries = s->recoveries,
-      .averaged = s->averaged,
-      .seconds = s->options->deadline_seconds > 0.0 ? elapsed(s) : 0.0,
-      .stage_first = s->stage_first,
-      .damping = s->damping,
-      .best_loss = s->best_loss,
-      .first = s->first,
-      .losses = s->losses,
-      .x = s->x,
-      .average = s->average,
-      .best_x = s->stage + 1 < s->stage_count ? s->best : NULL,
-      .best = best->rgb,
-      .optimizer = {optimizer.data, optimizer.size}};
-  if (status == NST_OK) status = nst_checkpoint_write(&checkpoint, s->identity, out, err);
-  nst_buf_release(&optimizer);
-  return status;
-}
-
-nst_status nst_stylize_checkpoint(
-    const nst_stylize_state *state, size_t max_bytes, nst_buf *out, nst_error *err) {
-  nst_picture best = NST_PICTURE_INIT;
-  nst_status status = nst_stylize_snapshot(state, &best, err);
-  if (status == NST_OK) status = write_checkpoint(state, &best, max_bytes, out, err);
-  nst_picture_release(&best);
   return status;
 }
