@@ -71,6 +71,26 @@ test('two pictures, one button: progress, then the result', async () => {
   await page.close();
 });
 
+test('a mask says where the photo is painted', async () => {
+  const { page, faults } = await open();
+  await choose(page, { size: 96, iterations: 3, resize: 'fit' });
+  await page.click('summary');
+  await page.setInputFiles('#content_mask', picture('swirl.jpg')); // of other proportions
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('content_mask-error').textContent.includes('proportions'));
+  await page.setInputFiles('#content_mask', picture('cat-mask.png'));
+  await page.screenshot({ path: screenshot('page-mask.png'), fullPage: true });
+  const [answer] = await Promise.all([page.waitForResponse((each) => each.request().method() === 'POST'), page.click('#submit')]);
+  assert.equal(answer.status(), 202);
+  const masked = await server.finished((await answer.json()).id);
+  await page.setInputFiles('#content_mask', []);
+  const [again] = await Promise.all([page.waitForResponse((each) => each.request().method() === 'POST'), page.click('#submit')]);
+  const whole = await server.finished((await again.json()).id);
+  assert.notEqual(masked.output.sha256, whole.output.sha256);
+  assert.deepEqual(faults.filter((fault) => !/422/.test(fault)), []);
+  await page.close();
+});
+
 test('a job is stopped and deleted from the page', async () => {
   const { page, faults } = await open();
   await choose(page, { size: 64, iterations: 10000 });

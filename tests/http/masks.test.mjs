@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { jobForm, program, Server } from './harness.mjs';
+import { jobForm, program, Server, until } from './harness.mjs';
 import { crop, painting, photo, png, readPng } from './pictures.mjs';
 
 let server;
@@ -18,6 +18,8 @@ const options = { size: side, resize: 'fit', iterations: 4 };
 const rightHalf = (width = side, height = side) => png(width, height, (x) => Array(3).fill(x < width / 2 ? 0 : 255));
 // Two paintings in one: each half has its own colours and pattern.
 const mixed = png(40, 40, (x, y) => x < 20 ? [(y & 4) * 60, 40, 200] : [250, (x & 2) * 120, 30]);
+// Opaque on the left, transparent on the right, and half of each between.
+const seeThrough = png(side, side, (x, y) => [x * 5, y * 5, 90, x < 20 ? 255 : x < 28 ? 128 : 0]);
 
 async function paint(pictures, more = {}) {
   const { id } = await server.accept({ ...options, ...more }, pictures);
@@ -108,8 +110,22 @@ test('another mask is another request under the same key', async () => {
   assert.equal((await send(png(side, side, () => [255, 255, 255]))).status, 422);
 });
 
-// Opaque on the left, transparent on the right, and half of each between.
-const seeThrough = png(side, side, (x, y) => [x * 5, y * 5, 90, x < 20 ? 255 : x < 28 ? 128 : 0]);
+test('a job that is interrupted has its masks and its transparency afterwards', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stylized-masked-'));
+  const long = { ...options, iterations: 150 };
+  const pictures = { content: seeThrough, contentMask: rightHalf(), styles: [mixed], styleMasks: [rightHalf(40, 40)] };
+  const first = await Server.start({ checkpoint_interval: 1 }, folder);
+  const { id, links } = await first.accept(long, pictures);
+  await until(async () => (await first.job(id)).progress?.evaluation > 50, 'some evaluations', 5);
+  await first.kill();
+  const second = await Server.start({}, folder);
+  assert.ok((await second.finished(id)).attempts > 1, 'it was interrupted');
+  const { body } = await second.get(links.result);
+  await second.stop();
+  const unbroken = await server.accept(long, pictures);
+  await server.finished(unbroken.id);
+  assert.deepEqual(body, (await server.get(unbroken.links.result)).body);
+});
 
 test('what is transparent in the photo is so in the picture', async () => {
   const kept = await paint({ content: seeThrough }), given = readPng(seeThrough);
@@ -165,5 +181,7 @@ test('other formats keep it as they can, and previews are white behind', async (
   const webp = await again(await as('image/webp')), jpeg = await again(await as('image/jpeg'));
   assert.deepEqual(webp.alpha, readPng(seeThrough).alpha);
   assert.equal(jpeg.alpha, undefined);
-  for (const value of crop(jpeg, 36, 0, 12, side).rgb) assert.ok(value > 240, 'white where nothing is');
+  const preview = await again((await server.get(`/v1/jobs/${id}/preview`)).body);
+  for (const flat of [jpeg, preview])
+    for (const value of crop(flat, 36, 0, 12, side).rgb) assert.ok(value > 240, 'white where nothing is');
 });
