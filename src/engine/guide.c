@@ -1,15 +1,21 @@
 #include "guide.h"
 
+/* Pooling drops what is left over at the end. The last pixel of a level stands for that, too: it sees it, and
+ * a mask that is white there alone is not black. */
+static int end_at(int index, int level, int size) {
+  return index + 1 < size >> level ? (index + 1) << level : size;
+}
+
 /* The mask's mean over what a pixel of a level stands for, 0..1. */
 static double mean_at(const nst_plane *mask, int level, int row, int column) {
-  const int side = 1 << level;
+  const int top = row << level, bottom = end_at(row, level, mask->height);
+  const int left = column << level, right = end_at(column, level, mask->width);
   unsigned sum = 0;
-  for (int i = 0; i < side; i++) {
-    const uint8_t *grey =
-        mask->grey + (size_t)(row * side + i) * (size_t)mask->width + (size_t)column * (size_t)side;
-    for (int j = 0; j < side; j++) sum += grey[j];
+  for (int i = top; i < bottom; i++) {
+    const uint8_t *grey = mask->grey + (size_t)i * (size_t)mask->width;
+    for (int j = left; j < right; j++) sum += grey[j];
   }
-  return (double)sum / (255.0 * (double)side * (double)side);
+  return (double)sum / (255.0 * (double)(bottom - top) * (double)(right - left));
 }
 
 static double weight_at(const nst_guide *guide, int level, int row, int column) {

@@ -1,8 +1,9 @@
 /* How much each pixel of a picture counts for the style: a guidance channel (Gatys, Ecker, Bethge, Hertzmann
  * & Shechtman 2017, "Controlling Perceptual Factors in Neural Style Transfer"). Internal to the engine.
  *
- * The mask is averaged down as an average pooling does; the weight of a pixel is the square of what is there,
- * so that G = sum w f^T f / sum w is the Gram matrix of the activations times the mask.
+ * The mask is averaged down as an average pooling does, the last pixel of a level also over what pooling
+ * drops; the weight of a pixel is the square of what is there, so that G = sum w f^T f / sum w is the Gram
+ * matrix of the activations times the mask.
  */
 #ifndef NST_ENGINE_GUIDE_H
 #define NST_ENGINE_GUIDE_H

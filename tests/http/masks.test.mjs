@@ -43,6 +43,14 @@ test('also at several scales, and with the colours of the photo', async () => {
   assert.notDeepEqual(crop(part, 72, 0, 56, 128), crop(photoAlone, 72, 0, 56, 128));
 });
 
+// The last layers of the network have no pixel for the last 15 columns.
+test('a mask may be white at the edge alone', async () => {
+  const content = photo(79, 79), contentMask = png(79, 79, (x) => Array(3).fill(x < 64 ? 0 : 255));
+  const part = await paint({ content, contentMask }, { size: 79, iterations: 12 });
+  assert.deepEqual(crop(part, 0, 0, 64, 79), crop(readPng(content), 0, 0, 64, 79));
+  assert.notDeepEqual(crop(part, 64, 0, 15, 79), crop(readPng(content), 64, 0, 15, 79));
+});
+
 test('a style is what style_mask shows of it', async () => {
   const all = await paint({ styles: [mixed] });
   const right = await paint({ styles: [mixed], styleMasks: [rightHalf(40, 40)] });

@@ -1,4 +1,5 @@
 /* Tiles against the whole picture, and masks against Gram matrices that are weighed by hand. */
+#include "guide.h"
 #include "layers.h"
 #include "support.h"
 #include "tiles.h"
@@ -283,6 +284,26 @@ static void masks_weigh_the_pixels(void **state) {
   nst_plane_release(&masks[1]);
 }
 
+/* White in the 4 rows and 15 columns alone that relu5_1 has no pixel for. */
+static void what_pooling_drops_counts_at_the_edge(void **state) {
+  (void)state;
+  nst_plane corner = NST_PLANE_INIT, whole = NST_PLANE_INIT;
+  assert_int_equal(nst_plane_allocate(&corner, 47, 20, NULL), NST_OK);
+  assert_int_equal(nst_plane_allocate(&whole, 47, 20, NULL), NST_OK);
+  for (int i = 0; i < 47 * 20; i++) corner.grey[i] = i / 47 >= 16 && i % 47 >= 32 ? 255 : 0;
+  memset(whole.grey, 255, (size_t)47 * 20);
+  nst_guide guide;
+  assert_int_equal(nst_guide_init(&guide, 20, 47, &corner, "content_mask", NULL), NST_OK);
+  double mean = 4.0 * 15.0 / (20.0 * 31.0); /* of the last of the 2 pixels of relu5_1, which covers 20 x 31 */
+  assert_true(fabs(guide.weights[4] - mean * mean) < 1e-12);
+  assert_true(fabs(guide.weights[0] - 4.0 * 15.0) < 1e-9);
+  assert_int_equal(nst_guide_init(&guide, 20, 47, &whole, "content_mask", NULL), NST_OK);
+  for (int level = 0; level < 5; level++)
+    assert_true(guide.weights[level] == (double)(20 >> level) * (double)(47 >> level));
+  nst_plane_release(&corner);
+  nst_plane_release(&whole);
+}
+
 /* ---- What is refused */
 
 static void assert_refused(const nst_objective_pictures *pictures, int tile, const char *field) {
@@ -328,6 +349,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(tiles_give_the_gradient_of_the_whole),
       cmocka_unit_test(tiles_decide_maxima_as_the_whole),
       cmocka_unit_test(a_white_mask_is_none),
+      cmocka_unit_test(what_pooling_drops_counts_at_the_edge),
       cmocka_unit_test(masks_weigh_the_pixels),
       cmocka_unit_test(wrong_masks_and_tiles_are_refused),
   };
