@@ -6,6 +6,7 @@
 #include "layers.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,11 +23,13 @@ typedef struct header {
   double best_loss;
   double total, content, style, tv; /* of the first evaluation */
   double layer[LAYERS];
-  uint8_t kind[LAYERS]; /* nst_loss_kind */
+  uint8_t kind[(LAYERS + 7) / 8 * 8]; /* nst_loss_kind; no padding follows, which could be anything */
   uint64_t optimizer_bytes;
 } header;
 
 _Static_assert(sizeof(header) % 8 == 0, "what follows is aligned");
+_Static_assert(
+    offsetof(header, optimizer_bytes) == offsetof(header, kind) + (LAYERS + 7) / 8 * 8, "no padding");
 
 /* ---- Identity */
 
