@@ -90,10 +90,9 @@ nst_status nst_descent_learned(const nst_descent *d, nst_buf *out, nst_error *er
 }
 
 void nst_descent_inherit(nst_descent *d, const nst_buf *learned) {
-  if (!d->preconditioner) return;
-  size_t count = nst_preconditioner_shares(d->preconditioner);
-  if (learned->size == count * sizeof(double))
-    (void)nst_preconditioner_load(d->preconditioner, (const double *)(const void *)learned->data);
+  if (!d->preconditioner || learned->size == 0) return;
+  nst_preconditioner_inherit(
+      d->preconditioner, (const double *)(const void *)learned->data, learned->size / sizeof(double));
 }
 
 int nst_descent_recoveries(const nst_descent *d) {

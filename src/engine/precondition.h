@@ -1,13 +1,13 @@
 /* A guess of the inverse Hessian of the loss by an image, for L-BFGS to begin with in place of a multiple of
  * the identity. Internal to the engine.
  *
- * M = D (P C) D is symmetric and positive definite for v[height][width][3]:
- * - C takes four fifths of what the three channels have in common: the network answers to brightness far more
- *   than to colour, so the loss curves more that way.
- * - P adds smoothed copies of halved sizes (a multilevel preconditioner in the manner of Bramble, Pasciak &
- *   Xu 1990), so that large areas move as readily as single pixels.
- * - D scales each place by the root of how far it moved for how much its gradient changed, averaged over
- *   blocks and the last steps: busy areas curve more than flat ones.
+ * M = D B D is symmetric and positive definite for v[height][width][3]:
+ * - B weighs bands of spatial frequency and colour (pyramid.h): the network answers to the brightness of fine
+ *   lines a hundred times as much as to that of large areas, and to colours the other way round.
+ * - D scales each place: busy areas curve more than flat ones.
+ *
+ * Both are learned from the steps: a band or block of pixels weighs the root of how far it moved for how much
+ * its gradient changed, averaged over the last ones.
  */
 #ifndef NST_ENGINE_PRECONDITION_H
 #define NST_ENGINE_PRECONDITION_H
@@ -27,7 +27,7 @@ void nst_preconditioner_destroy(nst_preconditioner *preconditioner);
 /* Bytes that one allocates, nearly. */
 size_t nst_preconditioner_bytes(int width, int height);
 
-/* Learns D from a step s and the change y of the gradient along it, both [height][width][3]. */
+/* Learns from a step s and the change y of the gradient along it, both [height][width][3]. */
 void nst_preconditioner_learn(nst_preconditioner *preconditioner, const float *s, const float *y);
 
 /* v = M v, in place. */
@@ -41,5 +41,8 @@ size_t nst_preconditioner_shares(const nst_preconditioner *preconditioner);
 void nst_preconditioner_save(const nst_preconditioner *preconditioner, double *shares);
 /* False, and nothing changes, for values that cannot be: not finite or negative. */
 bool nst_preconditioner_load(nst_preconditioner *preconditioner, const double *shares);
+
+/* Begins with what one for the same image of another size has learned, as far as it holds here, too. */
+void nst_preconditioner_inherit(nst_preconditioner *preconditioner, const double *shares, size_t count);
 
 #endif

@@ -1,6 +1,5 @@
-/* The descent on functions whose minimum is known, and its preconditioner. */
+/* The descent on functions whose minimum is known. */
 #include "descent.h"
-#include "precondition.h"
 #include "support.h"
 
 #include <math.h>
@@ -250,107 +249,6 @@ static void wrong_options_are_refused(void **state) {
   assert_null(d);
 }
 
-/* ---- The preconditioner */
-
-static double dot(const float *a, const float *b, size_t n) {
-  double sum = 0.0;
-  for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
-  return sum;
-}
-
-static const int sizes[][2] = {{16, 16}, {21, 18}, {40, 16}, {33, 47}, {130, 64}};
-
-/* a.(M b) = b.(M a), and a.(M a) > 0: before and after it has learned. */
-static void the_preconditioner_is_symmetric_and_positive(void **state) {
-  (void)state;
-  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-    size_t n = (size_t)sizes[i][0] * (size_t)sizes[i][1] * 3;
-    test_random random = 7 + i;
-    nst_preconditioner *p = NULL;
-    assert_int_equal(nst_preconditioner_create(sizes[i][0], sizes[i][1], NULL, &p, NULL), NST_OK);
-    for (int round = 0; round < 2; round++) {
-      float *a = test_floats(&random, n, -1, 1), *b = test_floats(&random, n, -1, 1);
-      float *ma = malloc(n * sizeof *ma), *mb = malloc(n * sizeof *mb);
-      assert_true(ma && mb);
-      memcpy(ma, a, n * sizeof *a);
-      memcpy(mb, b, n * sizeof *b);
-      nst_preconditioner_apply(p, ma);
-      nst_preconditioner_apply(p, mb);
-      double ab = dot(a, mb, n), ba = dot(b, ma, n), aa = dot(a, ma, n);
-      assert_true(fabs(ab - ba) < 1e-5 * aa);
-      assert_true(aa > 0.05 * dot(a, a, n) / 8.0);
-      for (size_t k = 0; k < n / 2; k++) a[k] *= 10.0F;
-      nst_preconditioner_learn(p, b, a);
-      free(a);
-      free(b);
-      free(ma);
-      free(mb);
-    }
-    nst_preconditioner_destroy(p);
-  }
-}
-
-/* Where the gradient changed ten times as much, it moves a tenth as far, in the end. */
-static void it_learns_where_the_loss_curves(void **state) {
-  (void)state;
-  enum { SIDE = 64, COUNT = SIDE * SIDE * 3 };
-  test_random random = 5;
-  float *s = test_floats(&random, COUNT, -1, 1), *y = test_floats(&random, COUNT, -1, 1);
-  float *v = test_floats(&random, COUNT, 0.5, 1.5);
-  nst_preconditioner *p = NULL;
-  assert_int_equal(nst_preconditioner_create(SIDE, SIDE, NULL, &p, NULL), NST_OK);
-  for (int i = 0; i < COUNT / 2; i++) y[i] *= 10.0F;
-  for (int i = 0; i < 20; i++) nst_preconditioner_learn(p, s, y);
-  nst_preconditioner_apply(p, v);
-  double upper = 0.0, lower = 0.0;
-  for (int i = 0; i < COUNT / 2 - 8 * SIDE * 3; i++) { /* but for the edge between them */
-    upper += fabs((double)v[i]);
-    lower += fabs((double)v[COUNT - 1 - i]);
-  }
-  assert_in_range((int)(100.0 * upper / lower), 8, 13);
-  nst_preconditioner_reset(p);
-  float *after = test_floats(&random, COUNT, 0.5, 1.5);
-  nst_preconditioner_apply(p, after);
-  upper = lower = 0.0;
-  for (int i = 0; i < COUNT / 2; i++) {
-    upper += fabs((double)after[i]);
-    lower += fabs((double)after[COUNT - 1 - i]);
-  }
-  assert_in_range((int)(100.0 * upper / lower), 95, 105);
-  nst_preconditioner_destroy(p);
-  free(s);
-  free(y);
-  free(v);
-  free(after);
-}
-
-static void it_does_not_depend_on_the_team(void **state) {
-  (void)state;
-  enum { W = 70, H = 53, COUNT = W * H * 3 };
-  float *expected = NULL;
-  for (int threads = 1; threads <= 3; threads++) {
-    test_random random = 9;
-    float *s = test_floats(&random, COUNT, -1, 1), *y = test_floats(&random, COUNT, -1, 1);
-    float *v = test_floats(&random, COUNT, -1, 1);
-    nst_team *team = NULL;
-    nst_preconditioner *p = NULL;
-    assert_int_equal(nst_team_create(threads, 0, &team, NULL), NST_OK);
-    assert_int_equal(nst_preconditioner_create(W, H, team, &p, NULL), NST_OK);
-    nst_preconditioner_learn(p, s, y);
-    nst_preconditioner_apply(p, v);
-    if (expected) assert_memory_equal(v, expected, COUNT * sizeof *v);
-    nst_preconditioner_destroy(p);
-    nst_team_destroy(team);
-    free(s);
-    free(y);
-    if (expected)
-      free(v);
-    else
-      expected = v;
-  }
-  free(expected);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(finds_the_minimum_at_any_scale),
@@ -362,9 +260,6 @@ int main(void) {
       cmocka_unit_test(a_stop_leaves_the_last_point),
       cmocka_unit_test(goes_on_from_what_was_saved),
       cmocka_unit_test(wrong_options_are_refused),
-      cmocka_unit_test(the_preconditioner_is_symmetric_and_positive),
-      cmocka_unit_test(it_learns_where_the_loss_curves),
-      cmocka_unit_test(it_does_not_depend_on_the_team),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
