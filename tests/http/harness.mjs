@@ -1,6 +1,7 @@
 // Starts the real program, talks to it, stops it. Every answer that comes in here is checked against openapi.yaml.
 //
-// STYLIZED_BIN  the program; default: that of ../../build
+// STYLIZED_BIN        the program; default: that of ../../build
+// STYLIZED_SANITIZED  1: it was built with sanitizers
 // Each server listens on a free port of 127.0.0.1 and has a store of its own in a temporary folder. What it logs must
 // be JSON lines, and it must end with exit code 0 (a sanitizer's report makes it end otherwise).
 import assert from 'node:assert/strict';
@@ -17,6 +18,10 @@ import { checkAnswer } from './contract.mjs';
 import { painting, photo } from './pictures.mjs';
 
 export const program = process.env.STYLIZED_BIN ?? fileURLToPath(new URL('../../build/src/app/stylized', import.meta.url));
+
+// Whether the program computes many times slower than others do, as a build with sanitizers does: tests that need an
+// interrupted job, not a long one, then ask for less.
+export const sanitized = process.env.STYLIZED_SANITIZED === '1';
 
 // Generous: sanitizers on two busy cores. Only a failing test ever waits so long.
 export const patience = 120_000;

@@ -17,12 +17,15 @@ const tests = (folder) => {
   const path = fileURLToPath(new URL(folder, import.meta.url));
   return readdirSync(path).filter((name) => name.endsWith('.test.mjs')).map((name) => join(path, name));
 };
-// "all", "http", "browser", or parts of files' names
+// Files of tests in which one job at a time computes, or nothing but the program's command line is tried.
+const computing = ['cli', 'determinism', 'grid', 'kernels', 'masks', 'memory', 'readme'];
+const isService = (file) => !computing.includes(basename(file, '.test.mjs'));
+// "all", "http", "service" (http without those), "browser", or parts of files' names
 const wanted = process.argv.slice(2).length ? process.argv.slice(2) : ['all'];
 const wants = (scope) => wanted.includes('all') || wanted.includes(scope);
 const files = [...tests('.').map((file) => ['http', file]), ...tests('../browser').map((file) => ['browser', file])]
   .filter(([scope, file]) => (wants(scope) && !(scope === 'browser' && process.env.STYLIZED_SKIP_BROWSER === '1')) ||
-    wanted.some((part) => basename(file).includes(part)))
+    (wants('service') && scope === 'http' && isService(file)) || wanted.some((part) => basename(file).includes(part)))
   .map(([, file]) => file)
   .sort((a, b) => b.includes('expiry') - a.includes('expiry')); // it waits longest
 
@@ -31,8 +34,8 @@ process.env.STYLIZED_COVERAGE = join(scratch, 'seen');
 writeFileSync(process.env.STYLIZED_COVERAGE, '');
 
 let failed = files.length === 0;
-// Some wait rather than work (expiry), so more than the cores at a time.
-const stream = run({ files, concurrency: 3 });
+// Some wait rather than work (expiry), so more at a time than two cores could do.
+const stream = run({ files, concurrency: 4 });
 stream.on('test:fail', () => { failed = true; });
 stream.compose(new Spec()).pipe(process.stdout);
 stream.on('end', () => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the contract, HTTP and browser tests against a built program.
 #
-#   STYLIZED_BIN=build/src/app/stylized tests/http/run.sh [all | http | browser | part of a test file's name]...
+#   STYLIZED_BIN=build/src/app/stylized tests/http/run.sh [all | http | service | browser | part of a test file's name]...
 #
 # Needs Node.js 18 or newer with npm and, for the browser tests, /usr/bin/chromium. Without chromium they fail;
 # STYLIZED_SKIP_BROWSER=1 leaves them out. The npm packages, test tools only, are installed when they are missing or
