@@ -284,7 +284,8 @@ typedef enum nst_optimizer { NST_OPTIMIZER_LBFGS, NST_OPTIMIZER_ADAM } nst_optim
 enum { NST_MAX_STAGES = 8 };
 
 /* One scale of a stylisation, from coarse to fine; the last one has the result's size. A single one of the
- * content's size is the reference. */
+ * content's size is the reference. At the others the style counts a fifth, unless there is a deadline: losses
+ * of different scales are not to be compared. */
 typedef struct nst_stage {
   nst_objective_pictures pictures; /* of this scale's size */
   int iterations;                  /* loss evaluations at this scale; 0: the options' */

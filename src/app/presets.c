@@ -14,9 +14,9 @@ static const char *const gatys[] = {"resize", "stretch", "iterations", "500", "s
       "20", "clamp", "true", "precondition", "true", "average", "0", "pooling", "max", "content_weight",     \
       "1", "style_weight", "1"
 
-static const char *const fast[] = {ROBUST, "scales", "3", "scale_iterations", "60", "iterations", "22", NULL};
+static const char *const fast[] = {ROBUST, "scales", "3", "scale_iterations", "30", "iterations", "31", NULL};
 static const char *const balanced[] = {
-    ROBUST, "scales", "3", "scale_iterations", "70", "iterations", "103", NULL};
+    ROBUST, "scales", "3", "scale_iterations", "35", "iterations", "114", NULL};
 static const char *const quality[] = {
     ROBUST, "scales", "4", "scale_iterations", "150", "iterations", "350", NULL};
 

@@ -13,6 +13,10 @@ static const double armijo = 1e-4, curvature = 0.9;
 static const double least_shrink = 0.1, most_shrink = 0.5;
 /* The next after one that could have gone further. */
 static const double growth = 2.5;
+/* What a preconditioner's scale is multiplied by. The least of the usual estimates, s.y / y.M y, is ruled by
+ * the directions that curve most; chosen by the loss after 125 evaluations at 256x256, four pairs: with 1.6
+ * 0.995 times that with 1, with 3 0.998 times. */
+static const double stretch = 1.6;
 /* The first step after the history was dropped, relative to the one before. */
 static const double damped = 0.25, most_damped = 1e-3;
 
@@ -374,7 +378,7 @@ static nst_status update_history(nst_descent *d, const float *x, nst_error *err)
     nst_preconditioner_learn(d->preconditioner, p->s, p->y);
     memcpy(d->direction, p->y, d->vector.n * sizeof *p->y); /* done with until the next step */
     nst_preconditioner_apply(d->preconditioner, d->direction);
-    bent = scale(d, 1.0, p->y);
+    bent = scale(d, 1.0, p->y) / stretch;
   }
   d->scale = sums.first / bent;
   return NST_OK;

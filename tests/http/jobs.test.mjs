@@ -75,7 +75,7 @@ test('options come as one JSON object, as fields, or as both', async () => {
   const form = jobForm({ size: undefined, iterations: undefined, content_weight: 0.5 });
   form.append('options', JSON.stringify({ size: 32, iterations: 1, optimizer: 'adam', learning_rate: 2, pooling: 'avg' }));
   const { options, id } = (await server.submit(form)).json();
-  assert.deepEqual(options, { preset: 'gatys', size: 32, resize: 'stretch', iterations: 1, scales: 1, scale_iterations: 70,
+  assert.deepEqual(options, { preset: 'gatys', size: 32, resize: 'stretch', iterations: 1, scales: 1, scale_iterations: 35,
     optimizer: 'adam', line_search: 'none', learning_rate: 2, history: 100, clamp: false, precondition: false, average: 0,
     pooling: 'avg', content_weight: 0.5, style_weight: 1, style_weights: [],
     style_layers: { relu1_1: 1, relu2_1: 1, relu3_1: 1, relu4_1: 1, relu5_1: 1 }, content_layers: { relu4_2: 1 },

@@ -140,7 +140,7 @@ static void resolved_options_can_be_stored_and_parsed(void **state) {
   char *text = cJSON_PrintUnformatted(json);
   assert_int_equal(cJSON_GetArraySize(json), NST_OPTION_COUNT);
   assert_int_equal(nst_options_parse(&table, text, &again, NULL), NST_OK);
-  assert_true(again.size == 100 && again.style_weight == 2.5 && again.iterations == 103);
+  assert_true(again.size == 100 && again.style_weight == 2.5 && again.iterations == 114);
   assert_memory_equal(&again, &o, sizeof o);
   assert_int_equal(nst_options_parse(&table, "{", &again, NULL), NST_MALFORMED);
   cJSON_free(text);

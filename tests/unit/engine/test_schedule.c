@@ -132,7 +132,7 @@ static double largest_error(const clock_of_test *c) {
 static void eta_is_right_soon(void **state) {
   (void)state;
   static const int sides[][3] = {{64, 128, 256}, {96, 192, 384}, {128, 256, 512}};
-  static const int iterations[][2] = {{60, 22}, {70, 103}};
+  static const int iterations[][2] = {{30, 31}, {35, 114}};
   for (int i = 0; i < 3; i++)
     for (int k = 0; k < 2; k++) {
       clock_of_test c = {.sides = sides[i], .iterations = iterations[k][0], .last = iterations[k][1]};
