@@ -141,6 +141,27 @@ static void goes_from_coarse_to_fine(void **state) {
   release_ladder(&l);
 }
 
+/* The first loss of a run of the first `count` stages: the style's alone, as the image is the content. */
+static double first_loss(ladder *l, int count, double deadline) {
+  nst_stylize_options options = robust();
+  options.deadline_seconds = deadline;
+  result out = run(l, count, &options, NULL);
+  assert_int_equal(out.status, NST_OK);
+  double loss = out.report.losses[0];
+  release(&out);
+  return loss;
+}
+
+static void the_style_counts_less_before_the_last_scale(void **state) {
+  (void)state;
+  ladder l = make_ladder(1, 1);
+  double last = first_loss(&l, 1, 0.0);
+  assert_true(last > 0.0);
+  assert_true(fabs(first_loss(&l, 2, 0.0) - 0.2 * last) < 1e-6 * last);
+  assert_true(fabs(first_loss(&l, 2, 3600.0) - last) < 1e-6 * last); /* it may have to end there */
+  release_ladder(&l);
+}
+
 static void a_stop_at_a_coarse_scale_gives_a_picture_of_full_size(void **state) {
   (void)state;
   ladder l = make_ladder(6, 4);
@@ -294,6 +315,7 @@ static void enlarging_keeps_what_is_smooth(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(goes_from_coarse_to_fine),
+      cmocka_unit_test(the_style_counts_less_before_the_last_scale),
       cmocka_unit_test(a_stop_at_a_coarse_scale_gives_a_picture_of_full_size),
       cmocka_unit_test(goes_on_at_any_scale),
       cmocka_unit_test(a_checkpoint_of_other_scales_is_refused),
