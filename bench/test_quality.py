@@ -33,7 +33,7 @@ with open({log!r}, "a+") as log:
         sys.exit("worn out")
     log.write(" ".join(sys.argv[1:]) + "\\n")
 if sys.argv[1] == "run":
-    whole = {{"gatys": (500, 150), "fast": (31, 30), "balanced": (114, 35), "quality": (350, 150)}}[value("--preset")]
+    whole = {{"gatys": (500, 150), "fast": (22, 60), "balanced": (103, 70), "quality": (350, 150)}}[value("--preset")]
     fine, rough = int(value("--iterations", whole[0])), int(value("--scale-iterations", whole[1]))
     json.dump({{"seconds": 1.0, "threads": 2, "options": {{"iterations": fine, "scale_iterations": rough}}, "scales":
                [{{"width": 32, "height": 32, "evaluations": rough}}, {{"width": 64, "height": 64, "evaluations": fine}}]}},
