@@ -38,7 +38,8 @@ static const nst_field option_fields[NST_OPTION_COUNT] = {
     {"scales", NST_FIELD_INT, AT(scales), 1, NST_MAX_STAGES, 0, NULL, "3", "",
         "sizes gone through from coarse to fine, each twice the one before; none has less than 64 pixels"},
     {"scale_iterations", NST_FIELD_INT, AT(scale_iterations), 1, 10000, 0, NULL, "35", "evaluations",
-        "how often the loss is evaluated at each smaller size"},
+        "how often the loss is evaluated at each smaller size; the style counts a fifth there, whole with a "
+        "deadline"},
     {"optimizer", NST_FIELD_ENUM, AT(optimizer), 0, 0, 0, optimizer_names, "lbfgs", "",
         "how the picture is moved towards a smaller loss"},
     {"line_search", NST_FIELD_ENUM, AT(line_search), 0, 0, 0, line_search_names, "backtracking", "",

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VERSION = 5, DIGITS = NST_SHA256_SIZE - 1, LAYERS = NST_MAX_LOSSES };
+enum { VERSION = 6, DIGITS = NST_SHA256_SIZE - 1, LAYERS = NST_MAX_LOSSES };
 
 static const uint32_t magic = 0x6e737463; /* "nstc" */
 

@@ -4,7 +4,11 @@
 
 #include <math.h>
 
-enum { TAPS = 4 };
+/* With four pixels (Keys 1981, -1/2) the finer image keeps a grid: twice as large, rows differ from the next
+ * by 1.2 to 1.4 times as much within a coarse one as between two, which is still seen in the result as the
+ * finer scale has too few evaluations to undo it. With eight 1.1 to 1.2, and the loss of `fast` ends 0.6 to 1
+ * % lower; twelve gain little more, and ring at edges. */
+enum { TAPS = 8 };
 
 typedef struct job {
   const float *from;
@@ -12,19 +16,17 @@ typedef struct job {
   nst_size small, large;
 } job;
 
-static float kernel(float distance) {
-  float t = fabsf(distance);
-  if (t < 1.0F) return (1.5F * t - 2.5F) * t * t + 1.0F;
-  return t < 2.0F ? ((-0.5F * t + 2.5F) * t - 4.0F) * t + 2.0F : 0.0F;
-}
-
-/* Where the i-th of `large` pixels takes its value from, of `small` ones. */
+/* Where the i-th of `large` pixels takes its value from, of `small` ones: the weights are Lagrange's for the
+ * polynomial through the TAPS nearest. */
 static void find_taps(int i, int small, int large, int index[TAPS], float weight[TAPS]) {
-  float at = ((float)i + 0.5F) * (float)small / (float)large - 0.5F;
-  int first = (int)floorf(at) - 1;
+  double at = ((double)i + 0.5) * (double)small / (double)large - 0.5;
+  int first = (int)floor(at) - (TAPS / 2 - 1);
   for (int k = 0; k < TAPS; k++) {
+    double product = 1.0;
+    for (int j = 0; j < TAPS; j++)
+      if (j != k) product *= (at - (double)(first + j)) / (double)(k - j);
     int wanted = first + k;
-    weight[k] = kernel(at - (float)wanted);
+    weight[k] = (float)product;
     index[k] = wanted < 0 ? 0 : wanted < small ? wanted : small - 1;
   }
 }
