@@ -31,7 +31,11 @@ reference's for {balanced_share} of it.
 {curves}## How the presets were chosen
 
 - Coarse to fine: at half the size an evaluation costs a quarter, and the large forms of a painting can be laid down there. Two
-  smaller scales in `fast` and `balanced`; a third for `quality`, which can afford it.
+  smaller scales in `fast` and `balanced`; a third for `quality`, which can afford it. The style counts a fifth at smaller scales:
+  content that it has carried away takes long to come back.
+- From one scale to the next by polynomials through eight pixels. With Keys' kernel of four pixels a grid of the coarse pixels' period
+  stays (`fast` on cat-swirl: differences between rows alternate by 1.43, with eight by 1.16, in the reference's result by 1.02),
+  and the loss of `fast` ends 0.6 to 1 % higher.
 - Steps that never raise the loss, bounds at black and white, and a preconditioner: the reference's unchecked steps raise it at
   times, and what it gains beyond white is lost when the picture is written.
 - 20 curvature pairs instead of 100: a fifth of the memory and of the time outside evaluations. 10 end 0.2 % higher on two of these
