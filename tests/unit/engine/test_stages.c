@@ -1,5 +1,4 @@
 /* Stylisation from coarse to fine: sizes, deadlines, recoveries, averages, and going on. */
-#include "enlarge.h"
 #include "nst/buf.h"
 #include "support.h"
 
@@ -289,29 +288,6 @@ static void a_deadline_is_kept(void **state) {
   release_ladder(&l);
 }
 
-/* ---- Enlarging */
-
-static void enlarging_keeps_what_is_smooth(void **state) {
-  (void)state;
-  enum { W = 12, H = 9, LARGE_W = 25, LARGE_H = 18 };
-  float small[H][W][3], large[LARGE_H][LARGE_W][3];
-  for (int y = 0; y < H; y++)
-    for (int x = 0; x < W; x++) {
-      small[y][x][0] = 7.0F;
-      small[y][x][1] = (float)x;
-      small[y][x][2] = (float)(2 * y - x);
-    }
-  nst_enlarge(&small[0][0][0], (nst_size){W, H}, &large[0][0][0], (nst_size){LARGE_W, LARGE_H}, NULL);
-  for (int y = 0; y < LARGE_H; y++)
-    for (int x = 0; x < LARGE_W; x++) {
-      double sx = (x + 0.5) * W / LARGE_W - 0.5, sy = (y + 0.5) * H / LARGE_H - 0.5;
-      assert_float_equal(large[y][x][0], 7.0, 1e-5);
-      if (sx < 1.0 || sx > W - 2.0 || sy < 1.0 || sy > H - 2.0) continue; /* where the border is repeated */
-      assert_float_equal(large[y][x][1], (float)sx, 1e-4);
-      assert_float_equal(large[y][x][2], (float)(2.0 * sy - sx), 1e-4);
-    }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(goes_from_coarse_to_fine),
@@ -322,7 +298,6 @@ int main(void) {
       cmocka_unit_test(the_average_is_evaluated_at_the_end),
       cmocka_unit_test(an_explosion_is_recovered_from),
       cmocka_unit_test(a_deadline_is_kept),
-      cmocka_unit_test(enlarging_keeps_what_is_smooth),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
