@@ -22,7 +22,7 @@ from contenders import PATIENCE, ROOT, Malformed, positive
 
 PRESETS = quality_page.PRESETS
 PAIRS = ("cat-swirl", "coffee-glass", "rocket-woodcut", "astronaut-swirl")
-PARTS = {"gatys": (0.1, 0.25, 0.5, 1), "fast": (0.5, 1), "balanced": (0.5, 1), "quality": (0.5, 1)}
+PARTS = {"gatys": (0.1, 0.25, 1), "fast": (0.5, 1), "balanced": (0.5, 1), "quality": (1,)}
 QUICK_EVALUATIONS = 8
 
 

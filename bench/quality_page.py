@@ -120,7 +120,7 @@ def describe(rows):
 
 
 def tell_others(rows):
-    most = max(row["taken_by_others"] for row in rows)
+    most = max(row["taken_by_others"] for row in rows if row["part"] == 1)  # only their seconds are shown
     if most <= DISTURBED:
         return "on a machine that did nothing else"
     return f"while other programs took up to {most:.0%} of the machine, so that they tell little"
