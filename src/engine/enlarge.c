@@ -4,10 +4,10 @@
 
 #include <math.h>
 
-/* With four pixels (Keys 1981, -1/2) the finer image keeps a grid: twice as large, rows differ from the next
- * by 1.2 to 1.4 times as much within a coarse one as between two, which is still seen in the result as the
- * finer scale has too few evaluations to undo it. With eight 1.1 to 1.2, and the loss of `fast` ends 0.6 to 1
- * % lower; twelve gain little more, and ring at edges. */
+/* With four pixels (Keys 1981, -1/2) the result keeps a grid, as the finer scale has too few evaluations to
+ * undo it: rows that lie in two coarse ones differ by 1.2 to 1.4 times as much as two that lie in one. With
+ * eight by 1.1 to 1.2, and the loss of `fast` ends lower on most pairs (docs/quality.md); twelve gain little
+ * more. */
 enum { TAPS = 8 };
 
 typedef struct job {
