@@ -160,7 +160,7 @@ test('where many cells have something to tell, the last note says how many', asy
 
 test('after kill -9 and after SIGTERM a sheet goes on in the cell where it was', async () => {
   const settings = { workers: 1, checkpoint_interval: 1 };
-  const iterations = sanitized ? 24 : 90;
+  const iterations = sanitized ? 24 : 60;
   const options = { preset: 'balanced', size: 64, scales: 1, iterations, grid: 'style_weight=1,10;optimizer=lbfgs,adam', learning_rate: 0.02 };
   let second = await Server.start(settings);
   const { id, links } = await second.accept(options);

@@ -24,7 +24,7 @@ export const program = process.env.STYLIZED_BIN ?? fileURLToPath(new URL('../../
 export const sanitized = process.env.STYLIZED_SANITIZED === '1';
 
 // Generous: sanitizers on two busy cores. Only a failing test ever waits so long.
-export const patience = 120_000;
+export const patience = 240_000;
 
 // Waits until `probe` returns something true; returns that.
 export async function until(probe, what, every = 50) {

@@ -20,12 +20,14 @@ const tests = (folder) => {
 // Files of tests in which one job at a time computes, or nothing but the program's command line is tried.
 const computing = ['cli', 'determinism', 'grid', 'kernels', 'masks', 'memory', 'readme'];
 const isService = (file) => !computing.includes(basename(file, '.test.mjs'));
-// "all", "http", "service" (http without those), "browser", or parts of files' names
+// "all", "http", "service" (http without those), "browser", or parts of files' names, as "http/events"
 const wanted = process.argv.slice(2).length ? process.argv.slice(2) : ['all'];
 const wants = (scope) => wanted.includes('all') || wanted.includes(scope);
+const isNamed = (scope, file) => wanted.some((part) => !['all', 'http', 'service', 'browser'].includes(part) &&
+  `${scope}/${basename(file)}`.includes(part));
 const files = [...tests('.').map((file) => ['http', file]), ...tests('../browser').map((file) => ['browser', file])]
   .filter(([scope, file]) => (wants(scope) && !(scope === 'browser' && process.env.STYLIZED_SKIP_BROWSER === '1')) ||
-    (wants('service') && scope === 'http' && isService(file)) || wanted.some((part) => basename(file).includes(part)))
+    (wants('service') && scope === 'http' && isService(file)) || isNamed(scope, file))
   .map(([, file]) => file)
   .sort((a, b) => b.includes('expiry') - a.includes('expiry')); // it waits longest
 

@@ -58,13 +58,13 @@ static void check_evaluations(const nst_stylize_options *options, int step) {
 static void adam_goes_on_bit_for_bit(void **state) {
   (void)state;
   nst_stylize_options options = test_options(NST_OPTIMIZER_ADAM);
-  check_evaluations(&options, 1);
+  check_evaluations(&options, 3);
 }
 
 static void lbfgs_goes_on_bit_for_bit(void **state) {
   (void)state;
   nst_stylize_options options = test_options(NST_OPTIMIZER_LBFGS);
-  check_evaluations(&options, 1);
+  check_evaluations(&options, 3);
 }
 
 static void lbfgs_with_a_full_history_goes_on_bit_for_bit(void **state) {
