@@ -22,7 +22,7 @@ from program import FORM_TYPE, Failure, Program, environment_program
 SETTINGS = {"checkpoint_interval": 1, "max_attempts": 100, "max_queued": 400, "workers": 2, "threads": 1,
             "preview_interval": 1, "log_level": "info"}
 CLIENTS, MOST_WAITING = 3, 10
-QUICK_ROUNDS = 4
+QUICK_ROUNDS = 2
 
 
 def run_undisturbed(binary, all_kinds):

@@ -47,7 +47,7 @@ test('a damaged picture is 500 with a word in the log, and harms nobody else', a
 test('a job whose checkpoint is damaged is begun again, and says so', async () => {
   const settings = { checkpoint_interval: 1 };
   const first = await Server.start(settings);
-  const { id } = await first.accept({ size: sanitized ? 32 : 64, iterations: 160 });
+  const { id } = await first.accept({ size: sanitized ? 32 : 64, iterations: 80 });
   await until(async () => (await first.job(id)).progress?.evaluation > 20, 'some evaluations');
   await first.stop({ keep: true }); // which stores one
   const script = 'import sqlite3, sys\n'

@@ -120,7 +120,7 @@ test('another mask is another request under the same key', async () => {
 
 test('a job that is interrupted has its masks and its transparency afterwards', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'stylized-masked-'));
-  const long = { ...options, iterations: sanitized ? 45 : 150 };
+  const long = { ...options, iterations: sanitized ? 45 : 90 };
   const pictures = { content: seeThrough, contentMask: rightHalf(), styles: [mixed], styleMasks: [rightHalf(40, 40)] };
   const first = await Server.start({ checkpoint_interval: 1 }, folder);
   const { id, links } = await first.accept(long, pictures);
