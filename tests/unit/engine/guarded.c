@@ -25,7 +25,8 @@ void *test_guarded(size_t bytes) {
   size_t page = page_size(), room = (bytes + page - 1) / page * page;
   assert_true(bytes > 0);
   head h = {.mapped = room + 2 * page};
-  char *mapping = mmap(NULL, h.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  char *mapping =
+      mmap(NULL, h.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   assert_ptr_not_equal(mapping, MAP_FAILED);
   memcpy(mapping, &h, sizeof h);
   memset(mapping + page, UNTOUCHED, room);
