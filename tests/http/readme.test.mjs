@@ -78,5 +78,9 @@ for (const [name, { language, text, first }] of scripts)
     rmSync(folder, { recursive: true });
     if (asked !== server) await asked.stop();
     assert.equal(code, 0, output);
-    if (pictures.length === 0) checkSchema('Job', JSON.parse(printed));
+    if (pictures.length > 0) return;
+    const job = JSON.parse(printed);
+    checkSchema('Job', job);
+    for (const [, grid] of text.matchAll(/grid='([^']*)'/g)) // a client may have its own idea of a semicolon
+      assert.deepEqual(Object.keys(job.options.grid), grid.split(';').map((part) => part.split('=')[0]));
   });
