@@ -24,7 +24,7 @@ static const nst_preset presets[] = {
     {"gatys", "the reference: Gatys et al. 2016, L-BFGS without line search, one scale, a square picture",
         gatys},
     {"fast", "a good picture soon: coarse to fine, few evaluations at the full size", fast},
-    {"balanced", "as good as the reference at a quarter of its work", balanced},
+    {"balanced", "about as good as the reference at a quarter of its work", balanced},
     {"quality", "better than the reference, for as much work", quality},
 };
 
