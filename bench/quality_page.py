@@ -10,8 +10,8 @@ DISTURBED = 0.05  # share of the machine that others may take before seconds are
 
 TEXT = """# Quality
 
-Made by `scripts/quality --write docs`, which measures all here but what is said to be by hand; started again it goes on where it was interrupted, and
-`--fresh` begins anew. See bench/README.md. {runs} runs at {size}x{size}, {machine}.
+Made by `scripts/quality --write docs`, which measures all here but what is said to be by hand; started again it goes on where it
+was interrupted, and `--fresh` begins anew. See bench/README.md. {runs} runs at {size}x{size}, {machine}.
 
 The question is what a preset reaches for what it computes, compared with the reference, `gatys`: 500 evaluations of L-BFGS at
 the full size. All are painted at `resize=stretch`, as the reference does it, and a loss is always the reference's: what `stylized

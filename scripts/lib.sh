@@ -45,3 +45,6 @@ configure() {
     rm -f "$folder.log"
   fi
 }
+
+# configure_asan: the build with AddressSanitizer and UndefinedBehaviorSanitizer, for tests and fuzz targets.
+configure_asan() { CC=clang configure "$root/build-asan" -Dfuzz=true -Dsanitize=address,undefined -Db_lundef=false; }
